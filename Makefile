@@ -1,0 +1,77 @@
+# The only command list: the same locally and in CI. `make help` explains each.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+TRIPS ?=
+ARGS ?=
+ONLY ?=
+
+.PHONY: help
+help: ## Explain each command
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- environment: built on first use, done at once afterwards ---------------------------------------------------------
+
+$(BIN)/uv: requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tripcast needs Python 3.11 or newer; set PYTHON=python3.11")'
+	@echo "[1/3] virtual environment in .venv"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+.venv/.run-ready: $(BIN)/uv requirements/run.txt pyproject.toml
+	@echo "[2/3] locked packages (about 250 MB on the first run)"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/run.txt
+	@echo "[3/3] tripcast itself"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.test-ready: .venv/.run-ready requirements/test.txt
+	@echo "[test] locked test tools"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/test.txt
+	@touch $@
+
+.PHONY: env
+env: .venv/.run-ready ## Build the virtual environment (other targets do it by themselves)
+
+# --- the main job -----------------------------------------------------------------------------------------------------
+
+.PHONY: run
+run: .venv/.run-ready ## Start Kafka, PostgreSQL, MLflow, trainer, worker and a trip source; TRIPS=FILE replays real trips
+	@exec $(BIN)/tripcast up $(if $(TRIPS),--trips "$(TRIPS)") $(ARGS)
+
+.PHONY: test
+test: .venv/.test-ready ## The whole suite against a real Kafka, PostgreSQL and MLflow started by the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: .venv/.test-ready ## Lint, types, import rules, schema diff, lock hygiene
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/tripcast schemas check
+	@$(BIN)/python -m tests.check_locks
+
+.PHONY: format
+format: .venv/.test-ready ## Format the code and apply safe fixes
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+.PHONY: bench
+bench: .venv/.test-ready ## Measure side by side and write benchmarks/results/latest.json; ONLY=stream for one part
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+.PHONY: lock
+lock: $(BIN)/uv ## Resolve the dependencies anew into requirements/*.txt (hashed, no index address)
+	@$(LOCK) requirements/uv.in --output-file requirements/uv.txt
+	@$(LOCK) pyproject.toml --extra local requirements/build.in --output-file requirements/run.txt
+	@$(LOCK) pyproject.toml --extra test --constraint requirements/run.txt --output-file requirements/test.txt
+
+.PHONY: clean
+clean: ## Remove the virtual environment and caches (not the data in .tripcast)
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

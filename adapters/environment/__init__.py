@@ -1,0 +1,1 @@
+"""The process environment: settings as values, read once, by name."""

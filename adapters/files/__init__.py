@@ -1,0 +1,1 @@
+"""Trip files: CSV and parquet layouts of the TLC."""

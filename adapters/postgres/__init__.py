@@ -1,0 +1,1 @@
+"""PostgreSQL: rows, offsets, history, migrations."""

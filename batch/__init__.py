@@ -1,0 +1,1 @@
+"""Load, train, evaluate, promote, roll back, verify: what happens beside the stream."""

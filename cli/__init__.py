@@ -1,0 +1,1 @@
+"""The `tripcast` command, and the local all-in-one stack."""

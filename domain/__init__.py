@@ -1,0 +1,1 @@
+"""What is true about taxi trips without Kafka, PostgreSQL or a browser; standard library and numpy only."""

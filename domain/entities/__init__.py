@@ -1,0 +1,1 @@
+"""The things tripcast talks about: trips, completions, predictions, refusals, positions in a stream, model versions."""

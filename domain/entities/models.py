@@ -1,0 +1,48 @@
+"""Model versions: what the registry says of one, and the files that make it up."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Alias(StrEnum):
+    """The names under which the registry holds versions that have a job."""
+
+    CHAMPION = "champion"
+    CHALLENGER = "challenger"
+    PREVIOUS = "previous"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """Size and hash of one file of a version, as the registry recorded them; checked before the file is opened."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """A registered version. Metrics by MLflow name, e.g. `rmse_minutes`; `kind` is the candidate's name."""
+
+    version: int
+    run_id: str
+    kind: str
+    feature_schema: str
+    created_at: datetime
+    files: tuple[ModelFile, ...]
+    metrics: dict[str, float] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleEvent:
+    """Something that happened to a model, the stream or a role, with who did it and why; kept for ever."""
+
+    kind: str
+    subject: str
+    actor: str
+    reason: str
+    at: datetime
+    details: dict[str, object] = field(default_factory=dict)

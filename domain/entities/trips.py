@@ -1,0 +1,76 @@
+"""Trips as columns: what is known when a trip starts, and what is known when it ends."""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Strings = NDArray[np.object_]
+Times = NDArray[np.datetime64]
+Floats = NDArray[np.float64]
+Shorts = NDArray[np.int16]
+Index = NDArray[np.bool_] | NDArray[np.intp]
+
+TIME = np.dtype("datetime64[us]")
+SECOND = np.timedelta64(1_000_000, "us")
+
+
+class Columns:
+    """Base of frozen column dataclasses: every field is an array of one common length n."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(getattr(self, fields(self)[0].name))  # type: ignore[arg-type]
+
+    def take(self, rows: Index) -> Self:
+        """The rows selected by a mask of shape (n,) or by positions, in that order."""
+        return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))  # type: ignore[arg-type]
+
+    @classmethod
+    def concatenate(cls, parts: "list[Self]") -> Self:
+        """All rows of one or more parts, in order."""
+        names = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TripColumns(Columns):
+    """Started trips: everything known at the pickup, nothing known only later. All arrays have shape (n,).
+
+    trip_id: str objects. vendor_id, passenger_count: int16. pickup_at: datetime64[us] in UTC.
+    Latitudes and longitudes: float64 degrees, WGS84.
+    """
+
+    trip_id: Strings
+    vendor_id: Shorts
+    passenger_count: Shorts
+    pickup_at: Times
+    pickup_latitude: Floats
+    pickup_longitude: Floats
+    dropoff_latitude: Floats
+    dropoff_longitude: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompletionColumns(Columns):
+    """Completed trips. All arrays have shape (n,): trip_id as str objects, both times datetime64[us] in UTC."""
+
+    trip_id: Strings
+    pickup_at: Times
+    dropoff_at: Times
+
+    @property
+    def duration_seconds(self) -> Floats:
+        """Shape (n,), seconds from pickup to dropoff; negative when the meter was wrong."""
+        return np.asarray((self.dropoff_at - self.pickup_at) / SECOND, dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordColumns(Columns):
+    """Where rows came from in the stream. Shape (n,): partition int32, offset int64."""
+
+    partition: NDArray[np.int32]
+    offset: NDArray[np.int64]

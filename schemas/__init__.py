@@ -1,0 +1,1 @@
+"""Every byte that crosses a process boundary: events, topics, and the documents exported from them."""

@@ -1,0 +1,1 @@
+"""The Faust worker: trip events in, predictions out, nothing lost and nothing twice."""
