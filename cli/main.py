@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from typing import Any
+from typing import cast
 
 import typer
 from rich.console import Console
@@ -37,11 +37,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
 class LazyCommands(TyperGroup):
     """Imports a command's module when that command is run."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # noqa: ARG002 - the base class's signature
+    def list_commands(self, ctx: object) -> list[str]:  # noqa: ARG002 - the base class's signature
         """Names in the order in which a newcomer meets them."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # noqa: ARG002 - the base class's signature
+    def get_command(self, ctx: object, cmd_name: str) -> TyperCommand | None:  # noqa: ARG002 - the base class's signature
         """The command, built from `cli.commands.<module>.app`."""
         if cmd_name not in COMMANDS:
             return None
@@ -50,7 +50,7 @@ class LazyCommands(TyperGroup):
             return TyperCommand(cmd_name, short_help=summary)
         command = get_command(importlib.import_module(f"cli.commands.{module}").app)
         command.name = cmd_name
-        return command
+        return cast("TyperCommand", command)
 
 
 app = typer.Typer(cls=LazyCommands, no_args_is_help=True, add_completion=False, rich_markup_mode=None)

@@ -3,3 +3,13 @@
 import typer
 
 app = typer.Typer(help="Export the event schemas, or check the exported ones.")
+
+
+@app.command()
+def check() -> None:
+    """Compare the exported documents with the code."""
+
+
+@app.command()
+def export() -> None:
+    """Write the documents."""
