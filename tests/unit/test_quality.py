@@ -1,0 +1,74 @@
+"""Which trips can be true."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from domain.entities.rejections import Reason
+from domain.entities.trips import CompletionColumns
+from domain.quality import TripRules, fit_for_training
+from tests.trips import one_trip, random_trips
+
+NOW = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def test_a_plausible_trip_passes():
+    assert TripRules().judge_started(one_trip(), NOW).tolist() == [None]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"trip_id": ""}, Reason.TRIP_ID_INVALID),
+        ({"trip_id": "x" * 65}, Reason.TRIP_ID_INVALID),
+        ({"vendor_id": 0}, Reason.VENDOR_INVALID),
+        ({"passenger_count": -1}, Reason.PASSENGER_COUNT_INVALID),
+        ({"passenger_count": 10}, Reason.PASSENGER_COUNT_INVALID),
+        ({"pickup_latitude": 0.0}, Reason.COORDINATES_MISSING),
+        ({"dropoff_longitude": np.nan}, Reason.COORDINATES_MISSING),
+        ({"pickup_latitude": 36.1, "pickup_longitude": -115.2}, Reason.OUTSIDE_SERVICE_AREA),
+        ({"dropoff_latitude": 41.001}, Reason.OUTSIDE_SERVICE_AREA),
+        ({"pickup_at": datetime(2008, 12, 31, tzinfo=UTC)}, Reason.PICKUP_TIME_IMPLAUSIBLE),
+        ({"pickup_at": datetime(2020, 1, 2, 0, 0, 1, tzinfo=UTC)}, Reason.PICKUP_TIME_IMPLAUSIBLE),
+    ],
+)
+def test_each_rule_names_its_reason(changes, reason):
+    assert TripRules().judge_started(one_trip(**changes), NOW).tolist() == [reason]
+
+
+def test_zero_passengers_and_borders_are_real():
+    trip = one_trip(passenger_count=0, pickup_latitude=40.5, dropoff_longitude=-73.7)
+    assert TripRules().judge_started(trip, NOW).tolist() == [None]
+
+
+def test_the_first_broken_rule_names_the_trip():
+    trip = one_trip(vendor_id=0, pickup_latitude=0.0)
+    assert TripRules().judge_started(trip, NOW).tolist() == [Reason.VENDOR_INVALID]
+
+
+def test_a_bad_trip_does_not_touch_its_neighbours():
+    trips = random_trips(100)
+    trips.pickup_latitude[50] = 0.0
+    verdicts = TripRules().judge_started(trips, NOW)
+    assert [position for position, verdict in enumerate(verdicts) if verdict] == [50]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "reason"),
+    [
+        (-1, Reason.DURATION_NOT_POSITIVE),
+        (0, Reason.DURATION_NOT_POSITIVE),
+        (1, None),
+        (86_400, None),
+        (86_401, Reason.DURATION_OVER_24_HOURS),
+    ],
+)
+def test_durations_are_positive_and_at_most_a_day(seconds, reason):
+    pickup = np.array(["2016-03-01T17:00:00"], dtype="datetime64[us]")
+    completed = CompletionColumns(np.array(["t"], dtype=object), pickup, pickup + np.timedelta64(seconds, "s"))
+    assert TripRules().judge_completed(completed, NOW).tolist() == [reason]
+
+
+def test_training_uses_durations_that_the_city_made():
+    assert fit_for_training(np.array([59.0, 60.0, 7200.0, 7201.0])).tolist() == [False, True, True, False]
