@@ -1,6 +1,6 @@
 """The bare loop: the least code that reads, decodes, scores, stores and publishes the same events in batches.
 
-No quarantine, no rules, no repeats, no metrics, no intervals, no recovery: what is left when everything that tripcast is for has
+No quarantine, no rules, no repeats, no metrics, no intervals, no recovery: what is left when all that tripcast is for has
 been taken away. One consumer, one connection, one batch after the other: the yardstick for the cost of our promises.
 """
 
