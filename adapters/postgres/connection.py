@@ -1,0 +1,126 @@
+"""The one way to PostgreSQL: a pool in which every wait ends, and the one place where driver errors become ours."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+from asyncpg import exceptions as pg
+from asyncpg.pool import PoolConnectionProxy
+
+from adapters.environment.settings import PostgresSettings
+from domain.errors import DatabaseUnreachable, InvalidInput
+
+Connection = PoolConnectionProxy
+Pool = asyncpg.Pool
+
+ACQUIRE_SECONDS = 15.0  # waiting for one of the pool's connections, opening it included
+IDLE_SECONDS = 60.0  # then a connection is closed, so that no batch finds one that a firewall has forgotten
+INFRASTRUCTURE = (
+    OSError,  # refused, reset, unknown host; TimeoutError is one too
+    pg.PostgresConnectionError,
+    pg.InvalidAuthorizationSpecificationError,
+    pg.InvalidCatalogNameError,
+    pg.InsufficientResourcesError,  # disk full, out of memory, too many connections
+    pg.OperatorInterventionError,  # shutting down, starting up, statement_timeout
+    pg.PostgresSystemError,
+    pg.ReadOnlySQLTransactionError,  # the primary has become a standby
+    pg.IdleInTransactionSessionTimeoutError,
+    pg.TransactionRollbackError,  # deadlock
+    pg.LockNotAvailableError,
+)
+SERVER_GONE = {"25006", "57P01", "57P02", "57P03"}  # the pool's other connections lead to the same wrong server
+
+
+async def open_pool(settings: PostgresSettings, application: str = "tripcast") -> Pool:
+    """Open a pool with one connection in it. Raises DatabaseUnreachable, and InvalidInput for an unusable address."""
+    dsn = settings.database.get_secret_value()
+    try:
+        return await asyncpg.create_pool(
+            dsn,
+            min_size=1,
+            max_size=settings.database_pool,
+            max_inactive_connection_lifetime=IDLE_SECONDS,
+            connect=_connect_in_words(address_of(dsn)),
+            timeout=settings.database_connect_seconds,
+            command_timeout=settings.database_command_seconds,
+            server_settings=_server_settings(settings.database_command_seconds, application),
+        )
+    except (pg.ClientConfigurationError, ValueError) as error:
+        raise InvalidInput(f"TRIPCAST_DATABASE is not an address of a database: {in_words(error)}") from error
+
+
+@asynccontextmanager
+async def connected(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection, for a short while. Raises DatabaseUnreachable, and never uses again a connection that it happened on."""
+    with _translated():
+        async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            try:
+                yield connection
+            except INFRASTRUCTURE as error:
+                _retire(connection)
+                if getattr(error, "sqlstate", None) in SERVER_GONE:
+                    await pool.expire_connections()
+                raise
+            except (pg.InterfaceError, pg.InternalClientError) as error:  # misuse, or a connection closed between statements
+                if _is_closed(connection):
+                    raise DatabaseUnreachable(f"PostgreSQL closed the connection: {in_words(error)}") from error
+                raise
+
+
+def address_of(dsn: str) -> str:
+    """Host, port and database of an address, without user and password."""
+    parts = urlsplit(dsn)
+    return f"{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def in_words(error: BaseException) -> str:
+    """The first line of what an error says; some say nothing."""
+    if isinstance(error, TimeoutError) and not str(error):
+        return "no answer within the deadline"
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _connect_in_words(address: str) -> Callable[..., Coroutine[Any, Any, asyncpg.Connection]]:
+    async def connect(*args: Any, **options: Any) -> asyncpg.Connection:  # noqa: ANN401 - asyncpg's own options
+        with _translated(f" at {address}"):
+            return await asyncpg.connect(*args, **options)
+
+    return connect
+
+
+@contextmanager
+def _translated(where: str = "") -> Iterator[None]:
+    """Everything infrastructural becomes DatabaseUnreachable; programming errors and bad data stay loud."""
+    try:
+        yield
+    except INFRASTRUCTURE as error:
+        raise DatabaseUnreachable(f"PostgreSQL{where}: {in_words(error)}") from error
+
+
+def _retire(connection: Connection) -> None:
+    with suppress(pg.InterfaceError):  # the server has closed it, and the pool has taken it back already
+        connection.terminate()
+
+
+def _is_closed(connection: Connection) -> bool:
+    try:
+        return connection.is_closed()
+    except pg.InterfaceError:
+        return True
+
+
+def _server_settings(command_seconds: float, application: str) -> dict[str, str]:
+    """The server gives up as the client does, so that a lost or frozen client holds its locks no longer than that."""
+    deadline_ms = str(int(command_seconds * 1000))
+    return {
+        "application_name": application,
+        "statement_timeout": deadline_ms,
+        "idle_in_transaction_session_timeout": deadline_ms,
+        "tcp_keepalives_idle": "30",
+        "tcp_keepalives_interval": "10",
+        "tcp_keepalives_count": "3",
+        "client_connection_check_interval": "5s",
+        "jit": "off",  # compiling costs more than it saves on statements of milliseconds
+    }

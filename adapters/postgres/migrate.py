@@ -1,0 +1,80 @@
+"""Brings the database to the schema of this program, and says in words when it is not there."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+import psycopg2
+
+from adapters.postgres.connection import address_of, connected
+from domain.errors import ConcurrentUpdate, DatabaseUnreachable, SchemaMismatch
+
+REVISION = "0001"  # the newest file in MIGRATIONS
+MIGRATIONS = Path(__file__).parent / "migrations"
+LOCK_KEY = 8_747_227_801  # any number, the same in all versions of tripcast
+LOCK_SECONDS = 120
+CONNECT_SECONDS = 10
+
+
+def migrate(dsn: str) -> None:
+    """Upgrade to REVISION in one transaction; idempotent. Of several processes one migrates and the others wait for it.
+
+    Raises DatabaseUnreachable, ConcurrentUpdate when another migration takes longer than LOCK_SECONDS, and SchemaMismatch
+    when the database is newer than this program.
+    """
+    from alembic import command  # noqa: PLC0415 - loads sqlalchemy, which the worker must not pay for
+    from alembic.config import Config  # noqa: PLC0415
+    from sqlalchemy import create_engine  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    engine = create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(dsn, connect_timeout=CONNECT_SECONDS))
+    try:
+        with _errors_in_words(dsn), engine.begin() as connection:
+            connection.exec_driver_sql(f"set local lock_timeout = '{LOCK_SECONDS}s'")
+            connection.exec_driver_sql(f"select pg_advisory_xact_lock({LOCK_KEY})")
+            if connection.exec_driver_sql("select to_regclass('alembic_version')").scalar() is not None:
+                _refuse_newer(connection.exec_driver_sql("select version_num from alembic_version").scalar())
+            config.attributes["connection"] = connection
+            command.upgrade(config, REVISION)
+    finally:
+        engine.dispose()
+
+
+async def check_schema(pool: asyncpg.Pool) -> None:
+    """Return when the database has this program's schema. Raises SchemaMismatch in words, and DatabaseUnreachable."""
+    async with connected(pool) as connection:
+        stored = await connection.fetchval("select to_regclass('alembic_version')::text")
+        if stored is not None:
+            stored = await connection.fetchval("select version_num from alembic_version")
+    if stored is None:
+        raise SchemaMismatch("the database has no tables of tripcast yet: run `tripcast migrate`")
+    _refuse_newer(stored)
+    if stored < REVISION:
+        raise SchemaMismatch(f"the database has schema {stored} and this program needs {REVISION}: run `tripcast migrate`")
+
+
+def _refuse_newer(stored: str | None) -> None:
+    if stored is not None and stored > REVISION:
+        raise SchemaMismatch(
+            f"the database has schema {stored}, which is newer than the {REVISION} of this program: install a newer tripcast"
+        )
+
+
+@contextmanager
+def _errors_in_words(dsn: str) -> Iterator[None]:
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - see migrate
+
+    try:
+        yield
+    except DBAPIError as error:
+        if isinstance(error.orig, psycopg2.errors.LockNotAvailable):
+            raise ConcurrentUpdate(f"another process has been migrating the database for {LOCK_SECONDS} s") from error
+        if isinstance(error.orig, psycopg2.OperationalError):
+            raise DatabaseUnreachable(f"PostgreSQL at {address_of(dsn)}: {_first_line(error.orig)}") from error
+        raise
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
