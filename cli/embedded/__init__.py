@@ -1,0 +1,1 @@
+"""Kafka, PostgreSQL and MLflow as child processes: what `make run` and the tests use where nobody brings their own."""

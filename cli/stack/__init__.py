@@ -1,0 +1,1 @@
+"""The local all-in-one stack: what is started, in which order, how it is watched and stopped."""
