@@ -89,6 +89,28 @@ class ModelRegistry(Protocol):
         ...
 
 
+Fetch = Callable[[ModelVersion, Path], None]
+
+
+class ModelLibrary(Protocol):
+    """Verified copies of model versions on this machine, and which of them was champion last. Safe for several processes."""
+
+    def admit(self, version: ModelVersion, fetch: Fetch) -> ScoringModel:
+        """The version, checked against the registry's record of it and warmed up; fetched when no good copy is here.
+
+        Raises ModelRefused when what was fetched fails a check, and whatever `fetch` raises.
+        """
+        ...
+
+    def last_champion(self) -> ModelVersion | None:
+        """The version that was remembered last, as the registry described it then; None when there is none."""
+        ...
+
+    def remember_champion(self, version: ModelVersion) -> None:
+        """Note the version for a start without the registry. Idempotent, atomic."""
+        ...
+
+
 Refuse = Callable[[Sequence[Contradiction]], Awaitable[Sequence[DeadLetter]]]
 
 
