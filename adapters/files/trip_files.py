@@ -38,6 +38,11 @@ class TripFile:
     rules: TripRules
     zones: Zones | None
 
+    @property
+    def layout_name(self) -> str:
+        """The layout's name."""
+        return self.layout.name
+
     def batches(self, now: datetime) -> Iterator[TripBatch]:
         """Every row of the file, in order; `now` (aware) bounds the pickups. Raises InvalidInput for a damaged file."""
         ids = ContentIds(self.layout.name)

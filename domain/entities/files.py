@@ -27,3 +27,18 @@ class TripBatch:
     rejected: tuple[RejectedRow, ...]
     rows: int
     progress: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedFile:
+    """The ledger's line about a file: of its `rows`, `accepted` are stored and `rejected` were refused, by reason's name.
+
+    What is in neither belongs to a part of the file that was not asked for. `sha256` is of the file's bytes.
+    """
+
+    sha256: str
+    name: str
+    layout: str
+    rows: int
+    accepted: int
+    rejected: dict[str, int]
