@@ -25,3 +25,9 @@ EXIT_CODES: dict[type[errors.TripcastError], int] = {
 def exit_code_of(error: errors.TripcastError) -> int:
     """The code of the error's nearest documented ancestor, or FAILED."""
     return next((EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES), FAILED)
+
+
+def error_of(code: int, message: str) -> errors.TripcastError:
+    """The error that a child process's exit code stands for, to be raised in the parent with a message of its own."""
+    kind = next((kind for kind, known in EXIT_CODES.items() if known == code), errors.PartFailed)
+    return kind(message)

@@ -16,6 +16,7 @@ from cli.embedded.system_user import as_unprivileged
 from domain.errors import PartFailed, PortInUse
 
 LARGEST_LOG_BYTES = 20_000_000
+STOP_SECONDS = 20.0
 
 
 class Part(Executor):
@@ -71,8 +72,13 @@ class Part(Executor):
             raise PartFailed(f"{self.name} did not become ready; its log is {self.log}") from error
         return self
 
+    def mark(self, name: str, value: str) -> None:
+        """Add a variable to the environment of the process to be."""
+        self._envvars[name] = value
+
     def stop(self, stop_signal: int | None = None, expected_returncode: int | None = None) -> Self:
         """Ask to end, wait, kill in the end. Exit codes after a signal differ by program (a JVM gives 143): no error."""
+        self._timeout = STOP_SECONDS
         try:
             return super().stop(stop_signal, expected_returncode)
         except ProcessFinishedWithError:
@@ -85,6 +91,11 @@ class Part(Executor):
     def after_start_check(self) -> bool:
         """Whether the process is alive and serves."""
         return self.running() and self._ready()
+
+    def last_words(self) -> str:
+        """The last line that the process has logged; empty when there is none."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines() if self.log.exists() else []
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def exit_code(self) -> int | None:
         """The exit code of an ended process; None while it runs or before it was started."""

@@ -1,0 +1,46 @@
+"""The settings of the local stack, and the list of all roles' settings."""
+
+import importlib
+import importlib.util
+from pathlib import Path
+
+from pydantic import Field
+from rich.console import Console
+
+from adapters.environment.origins import unknown_names
+from adapters.environment.settings import CitySettings, KafkaSettings, MlflowSettings, PostgresSettings, Settings
+
+Port = int | None
+ROLES = {"worker": ("stream.settings", "WorkerSettings"), "trainer": ("batch.settings", "BatchSettings")}
+
+
+class StackSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySettings):
+    """The local stack. A port that is not set is chosen once for each data folder."""
+
+    kafka_port: Port = Field(None, ge=1, le=65535, description="Port of the embedded Kafka.")
+    kafka_controller_port: Port = Field(None, ge=1, le=65535, description="Port of the embedded Kafka's controller.")
+    database_port: Port = Field(None, ge=1, le=65535, description="Port of the embedded PostgreSQL.")
+    mlflow_port: Port = Field(None, ge=1, le=65535, description="Port of the embedded MLflow.")
+    worker_port: Port = Field(None, ge=1, le=65535, description="Port of the worker's health and metrics.")
+    first_share: float = Field(0.8, gt=0, lt=1, description="Share of a trips file that becomes history; the rest is replayed.")
+
+
+def roles() -> dict[str, type[Settings]]:
+    """The settings of every role that this installation has."""
+    found: dict[str, type[Settings]] = {"up": StackSettings}
+    for role, (module, name) in ROLES.items():
+        if importlib.util.find_spec(module):
+            found[role] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def data_folder(given: Path | None) -> Path:
+    """The data folder: the option, else the setting. Raises InvalidInput."""
+    return given or Settings.read().data
+
+
+def warn_of_unknown_names(console: Console) -> None:
+    """Say which `TRIPCAST_*` names mean nothing, and what was perhaps meant."""
+    for name, meant in unknown_names(roles().values()).items():
+        hint = f"; did you mean {meant}?" if meant else ""
+        console.print(f"{name} is no setting of tripcast and is ignored{hint}", style="yellow", markup=False, highlight=False)

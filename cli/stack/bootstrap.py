@@ -1,0 +1,76 @@
+"""The local stack's composition root: the only module here that reaches for the database, the broker and the proofs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import SecretStr
+
+from adapters.environment.settings import PostgresSettings
+from adapters.kafka.topics import end_offsets, topic_source
+from adapters.postgres.connection import Pool, open_pool
+from adapters.postgres.stream_store import Streams
+from adapters.postgres.totals import totals
+from cli.stack.addresses import Addresses
+from cli.stack.live import Error
+from cli.stack.once import Progress
+from domain.errors import Unreachable
+
+
+def mature_error(addresses: Addresses) -> Error | None:
+    """The error of mature trips; None when there are none yet, or the database does not answer."""
+    try:
+        return asyncio.run(_mature_error(addresses))
+    except Unreachable:
+        return None
+
+
+def progress(addresses: Addresses) -> Progress | None:
+    """How far the worker is behind the broker; None when either does not answer."""
+    try:
+        return asyncio.run(_progress(addresses))
+    except Unreachable:
+        return None
+
+
+def counts(addresses: Addresses) -> dict[str, Any]:
+    """How much of everything the database holds. Raises DatabaseUnreachable."""
+    return asyncio.run(_counts(addresses))
+
+
+async def _mature_error(addresses: Addresses) -> Error | None:
+    from adapters.postgres.quality import mature_error as measure  # noqa: PLC0415
+
+    async with _pool(addresses) as pool:
+        found = await measure(pool)
+    return None if found is None else Error(found.mae_minutes, found.trips)
+
+
+async def _progress(addresses: Addresses) -> Progress:
+    source = await topic_source(addresses.kafka, addresses.events_topic)
+    ends = await end_offsets(addresses.kafka, addresses.events_topic)
+    async with _pool(addresses) as pool:
+        streams = Streams(pool)
+        positions = await streams.positions(await streams.register(source), list(ends))
+    return Progress(
+        behind=sum(end - (positions[number].next_offset if number in positions else 0) for number, end in ends.items()),
+        unpublished=sum(position.next_offset - position.published_offset for position in positions.values()),
+        events=sum(position.next_offset - position.start_offset for position in positions.values()),
+    )
+
+
+async def _counts(addresses: Addresses) -> dict[str, Any]:
+    async with _pool(addresses) as pool:
+        return asdict(await totals(pool))
+
+
+@asynccontextmanager
+async def _pool(addresses: Addresses) -> AsyncIterator[Pool]:
+    settings = PostgresSettings.read(database=SecretStr(addresses.database), database_pool=1)
+    pool = await open_pool(settings, application="tripcast-up")
+    try:
+        yield pool
+    finally:
+        await pool.close()
