@@ -1,0 +1,143 @@
+"""The transaction that writes a batch: look up what is odd, decide, insert by binary COPY, move the positions.
+
+COPY inserts 147,000 rows into the three tables in 0.44 s, where `insert ... select from unnest` takes 1.1 s and costs the
+client five times as much. What COPY lacks, `on conflict do nothing`, the look-up before it does; a trip that another
+transaction stores between the two raises a unique violation, and the caller begins again.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from asyncpg import Record
+
+from adapters.postgres.connection import Connection
+from adapters.postgres.refused import insert_dead_letters, insert_ranges, insert_repeats
+from adapters.postgres.rows import completion_rows, prediction_rows, trip_rows
+from adapters.postgres.settling import Row, Stored, Verdict, odd_within, settle, starts_of
+from domain.entities.streams import BatchReceipt, EventBatch, Span
+from domain.errors import Fenced
+from domain.ports import Refuse
+
+# These tables are ahead of the planner's statistics by millions of rows: the look-ups go by key, at any size.
+BY_KEY = "set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off"
+LOCK = """
+select partition, next_offset from stream_offsets
+where source_id = $1 and partition = any($2::integer[])
+order by partition
+for no key update
+"""
+FIND_ODD = """
+select s.trip_id from unnest($1::text[]) as s (trip_id) join trips using (trip_id)
+union all
+select b.trip_id from unnest($2::text[]) as b (trip_id) join completions using (trip_id)
+union all
+select c.trip_id from unnest($3::text[], $4::bigint[]) as c (trip_id, pickup) left join trips as t using (trip_id)
+where t.pickup_at is distinct from timestamptz 'epoch' + c.pickup * interval '1 microsecond'
+"""
+STORED_TRIPS = """
+select t.trip_id, source_id, partition, record_offset, vendor_id, passenger_count,
+    (extract(epoch from pickup_at) * 1000000)::bigint as pickup_at,
+    pickup_latitude, pickup_longitude, dropoff_latitude, dropoff_longitude
+from unnest($1::text[]) as o (trip_id) join trips as t using (trip_id)
+"""
+STORED_COMPLETIONS = """
+select c.trip_id, source_id, partition, record_offset,
+    (extract(epoch from pickup_at) * 1000000)::bigint as pickup_at,
+    (extract(epoch from dropoff_at) * 1000000)::bigint as dropoff_at
+from unnest($1::text[]) as o (trip_id) join completions as c using (trip_id)
+"""
+ADVANCE = """
+with cleared as (
+    delete from stream_suspects where source_id = $1 and partition = any($2::integer[])
+)
+update stream_offsets as o
+set next_offset = b.next_offset,
+    published_offset = greatest(o.published_offset, b.published_offset),
+    updated_at = clock_timestamp()
+from unnest($2::integer[], $3::bigint[], $4::bigint[]) as b (partition, next_offset, published_offset)
+where o.source_id = $1 and o.partition = b.partition
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchWriter:
+    """Writes one batch of one source in the transaction that is open on `connection`."""
+
+    connection: Connection
+    source_id: int
+    batch: EventBatch
+
+    async def write(self, refuse: Refuse) -> BatchReceipt:
+        """As `StreamStore.write` says. Raises UniqueViolationError when another transaction stores one of the trips."""
+        await self._lock()
+        verdict = await self._decide()
+        dead_letters = list(self.batch.dead_letters)
+        if verdict.contradictions:
+            dead_letters += await refuse(verdict.contradictions)
+        await self._insert_rows(verdict)
+        await insert_repeats(self.connection, self.source_id, verdict.repeats)
+        await insert_ranges(self.connection, self.source_id, self.batch.skipped)
+        letters = await insert_dead_letters(self.connection, self.source_id, dead_letters)
+        await self._advance()
+        return BatchReceipt(verdict.started, verdict.settled, len(verdict.repeats), letters)
+
+    async def _lock(self) -> None:
+        await self.connection.execute(BY_KEY)
+        partitions = [span.partition for span in self.batch.spans]
+        stored = {row[0]: row[1] for row in await self.connection.fetch(LOCK, self.source_id, partitions)}
+        for span in self.batch.spans:
+            _fence(span, stored.get(span.partition))
+
+    async def _decide(self) -> Verdict:
+        starts = starts_of(self.batch)
+        started, completed = self.batch.started.trip_id.tolist(), self.batch.completed.trip_id.tolist()
+        elsewhere = self.batch.completed.take(starts < 0)
+        pickups = elsewhere.pickup_at.astype(np.int64).tolist()
+        found = await self.connection.fetch(FIND_ODD, started, started + completed, elsewhere.trip_id.tolist(), pickups)
+        odd = odd_within(self.batch, starts).union(row[0] for row in found)
+        return settle(self.batch, await self._stored(odd))
+
+    async def _stored(self, odd: set[str]) -> dict[str, Stored]:
+        stored = {trip_id: Stored() for trip_id in sorted(odd)}
+        if stored:
+            for row in await self.connection.fetch(STORED_TRIPS, list(stored)):
+                stored[row[0]].trip = self._row(row)
+            for row in await self.connection.fetch(STORED_COMPLETIONS, list(stored)):
+                stored[row[0]].completion = self._row(row)
+        return stored
+
+    def _row(self, row: Record) -> Row:
+        _, source_id, partition, offset, *facts = row.values()
+        return Row(tuple(facts), (partition, offset) if source_id == self.source_id else None)
+
+    async def _insert_rows(self, verdict: Verdict) -> None:
+        batch, inserted = self.batch, verdict.started
+        if inserted.any():
+            records = batch.started_records.take(inserted)
+            await trip_rows(batch.started.take(inserted), self.source_id, records).copy_into(self.connection, "trips")
+            predictions = batch.predictions.take(inserted)
+            rows = prediction_rows(predictions, batch.stamp, batch.scored_at, self.source_id, records)
+            await rows.copy_into(self.connection, "predictions")
+        inserted = verdict.completed
+        if inserted.any():
+            records = batch.completed_records.take(inserted)
+            rows = completion_rows(batch.completed.take(inserted), verdict.early[inserted], self.source_id, records)
+            await rows.copy_into(self.connection, "completions")
+
+    async def _advance(self) -> None:
+        spans, published = self.batch.spans, self.batch.published
+        await self.connection.execute(
+            ADVANCE,
+            self.source_id,
+            [span.partition for span in spans],
+            [span.next_offset for span in spans],
+            [published.get(span.partition, 0) for span in spans],
+        )
+
+
+def _fence(span: Span, stored: int | None) -> None:
+    if stored == span.first_offset:
+        return
+    if stored is None:
+        raise Fenced(f"partition {span.partition} was never opened")
+    raise Fenced(f"partition {span.partition} is stored up to {stored}, not up to {span.first_offset}")

@@ -1,0 +1,33 @@
+"""What happened to models, the stream and roles, with who did it and why: appended, never changed."""
+
+import json
+from collections.abc import Sequence
+
+from adapters.postgres.connection import Connection, Pool, connected
+from adapters.postgres.storable import as_json, text
+from domain.entities.models import LifecycleEvent
+
+INSERT = "insert into lifecycle_events (at, kind, subject, actor, reason, details) values ($1, $2, $3, $4, $5, $6)"
+NEWEST = """
+select kind, subject, actor, reason, at, details from lifecycle_events
+where $1::text is null or kind = $1 order by event_id desc limit $2
+"""
+
+
+async def insert_lifecycle_event(connection: Connection, event: LifecycleEvent) -> None:
+    """Append an event on an open connection, so that it can be part of a transaction."""
+    words = (event.kind, event.subject, event.actor, event.reason)
+    await connection.execute(INSERT, event.at, *map(text, words), as_json(event.details))
+
+
+async def record_lifecycle_event(pool: Pool, event: LifecycleEvent) -> None:
+    """Append an event."""
+    async with connected(pool) as connection:
+        await insert_lifecycle_event(connection, event)
+
+
+async def lifecycle_events(pool: Pool, kind: str | None = None, limit: int = 100) -> Sequence[LifecycleEvent]:
+    """The newest events first."""
+    async with connected(pool) as connection:
+        rows = await connection.fetch(NEWEST, kind, limit)
+    return [LifecycleEvent(**{**row, "details": json.loads(row["details"])}) for row in rows]
