@@ -3,8 +3,8 @@
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from domain.entities.files import LoadedFile, RejectedRow, TripBatch
+from domain.entities.rejections import Reason
 from domain.entities.trips import TIME, CompletionColumns, TripColumns
 from domain.errors import InvalidInput
 from domain.split import start_of_rest, utc64
@@ -60,7 +61,7 @@ class FileReport:
     inserted: int = 0
     already_there: int = 0
     held_back: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
+    refused: Counter[Reason] = field(default_factory=Counter)
     seconds: float = 0.0
 
 
@@ -90,12 +91,13 @@ class LoadFiles:
     async def _load(self, path: Path, source: TripSource, until: datetime | None, now: datetime) -> FileReport:
         started = self.seconds()
         report = FileReport(str(path), source.layout_name, await asyncio.to_thread(_sha256, path))
-        async for batch in _read_ahead(source.batches(now)):
-            await self._store(batch, until, report)
-            self.progress(path, batch.progress)
+        async with aclosing(_read_ahead(source.batches(now))) as batches:
+            async for batch in batches:
+                await self._store(batch, until, report)
+                self.progress(path, batch.progress)
         accepted = report.inserted + report.already_there
         await self.history.finish(
-            LoadedFile(report.sha256, path.name, report.layout, report.rows, accepted, dict(report.refused))
+            LoadedFile(report.sha256, path.name, report.layout, report.rows, accepted, _by_name(report.refused))
         )
         report.seconds = self.seconds() - started
         return report
@@ -112,7 +114,7 @@ class LoadFiles:
         report.inserted += inserted
         report.already_there += len(trips) - inserted
         report.held_back += len(batch.trips) - len(trips)
-        report.refused.update(str(row.reason) for row in batch.rejected)
+        report.refused.update(row.reason for row in batch.rejected)
 
 
 def _end_of_first(sources: Sequence[TripSource], share: float, now: datetime) -> datetime | None:
@@ -129,7 +131,11 @@ def _sha256(path: Path) -> str:
         raise InvalidInput(f"{path} cannot be read: {error.strerror}") from error
 
 
-async def _read_ahead(batches: Iterator[TripBatch]) -> AsyncIterator[TripBatch]:
+def _by_name(refused: Counter[Reason]) -> dict[str, int]:
+    return {str(reason): count for reason, count in refused.items()}
+
+
+async def _read_ahead(batches: Iterator[TripBatch]) -> AsyncGenerator[TripBatch, None]:
     """Read the next stretch in a thread while the database stores this one."""
     reading = asyncio.create_task(asyncio.to_thread(next, batches, None))
     try:

@@ -1,0 +1,63 @@
+"""The composition root of the trip sources."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from adapters.environment.logs import configure
+from adapters.files.trip_files import TripFile, open_trip_file
+from adapters.files.zones import read_zones
+from adapters.kafka.producer import RecordProducer
+from adapters.kafka.trip_encoder import encode_completed, encode_started
+from cli.sources.pace import Waiting
+from cli.sources.replay import Publish, ReplayTrips
+from cli.sources.settings import SourceSettings
+from domain.entities.trips import CompletionColumns, TripColumns
+from schemas.topics import TRIP_EVENTS
+
+
+@dataclass(frozen=True, slots=True)
+class JsonEvents:
+    """Trips as our JSON events."""
+
+    def started(self, trips: TripColumns) -> list[bytes]:
+        """The event of each trip's start."""
+        return encode_started(trips)
+
+    def completed(self, trips: CompletionColumns) -> list[bytes]:
+        """The event of each trip's end."""
+        return encode_completed(trips)
+
+
+def open_file(settings: SourceSettings, path: Path, zones: Path | None) -> TripFile:
+    """Open a trips file. Raises InvalidInput or WrongColumns."""
+    return open_trip_file(path, settings.clock(), settings.rules(), read_zones(zones) if zones else None)
+
+
+@asynccontextmanager
+async def trip_events(settings: SourceSettings) -> AsyncIterator[Publish]:
+    """Publishing to the trip events topic. Raises BrokerUnreachable."""
+    topic = settings.topic_prefix + TRIP_EVENTS.name
+    async with RecordProducer(settings.kafka) as producer:
+
+        async def publish(keys: list[bytes], values: list[bytes]) -> None:
+            await producer.publish(topic, keys, values)
+
+        yield publish
+
+
+def create_replay(publish: Publish, waiting: Waiting, remember: Callable[[int], None], speed: float) -> ReplayTrips:
+    """The replay of a file."""
+    return ReplayTrips(publish, JsonEvents(), waiting, remember, speed)
+
+
+def configure_logs(settings: SourceSettings) -> None:
+    """Let libraries' warnings out in our format."""
+    configure(settings)
+
+
+def wall_now() -> datetime:
+    """The current instant."""
+    return datetime.now(UTC)

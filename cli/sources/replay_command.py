@@ -1,0 +1,103 @@
+"""What `tripcast replay` does between its arguments and its summary."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from cli.sources import bootstrap
+from cli.sources.pace import Waiting, until_signal
+from cli.sources.replay import Published
+from cli.sources.replay_file import Chosen, Part, choose
+from cli.sources.replay_state import ReplayState
+from cli.sources.settings import SourceSettings
+from domain.entities.rejections import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayOptions:
+    """What the user asked for. `speed` is event seconds per second, or infinity."""
+
+    file: Path
+    zones: Path | None
+    part: Part
+    speed: float
+    state: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaySummary:
+    """What was published, and what the file held that could not be."""
+
+    file: str
+    rows: int
+    trips: int
+    refused: dict[Reason, int]
+    resumed_at: int
+    published_started: int
+    published_completed: int
+    seconds: float
+    events_per_second: float
+    stopped: bool
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return asdict(self)
+
+    def show(self, console: Console) -> None:
+        """As a table."""
+        table = Table("what", "events", title=f"Replay of {self.file}{' (stopped)' if self.stopped else ''}")
+        table.add_row("trips started", f"{self.published_started:,}")
+        table.add_row("trips completed", f"{self.published_completed:,}")
+        for reason, count in sorted(self.refused.items(), key=lambda item: -item[1]):
+            table.add_row(f"refused: {reason.description}", f"{count:,}")
+        console.print(table)
+        console.print(f"{self.seconds:.1f} s, {self.events_per_second:,.0f} events/s", highlight=False)
+
+
+async def replay_file(options: ReplayOptions, console: Console | None) -> ReplaySummary:
+    """Read, publish, summarise; a progress bar on `console` when it is a terminal."""
+    settings = SourceSettings.read()
+    bootstrap.configure_logs(settings)
+    state, name = ReplayState(options.state), options.part.name(options.file)
+    position = state.position(name)
+    chosen = choose(bootstrap.open_file(settings, options.file, options.zones), options.part, bootstrap.wall_now())
+    bar = _bar(console)
+    task = bar.add_task("events", total=len(chosen.timeline), completed=position)
+
+    def remember(reached: int) -> None:
+        state.remember(name, reached)
+        bar.update(task, completed=reached)
+
+    async with until_signal() as waiting, bootstrap.trip_events(settings) as publish:
+        began = waiting.seconds()
+        with bar:
+            replay = bootstrap.create_replay(publish, waiting, remember, options.speed)
+            published = await replay(chosen.trips, chosen.completions, chosen.timeline, position)
+        return _summary(options, chosen, published, position, _seconds_since(began, waiting))
+
+
+def _summary(options: ReplayOptions, chosen: Chosen, published: Published, position: int, seconds: float) -> ReplaySummary:
+    return ReplaySummary(
+        file=str(options.file),
+        rows=chosen.rows,
+        trips=len(chosen.trips),
+        refused=dict(chosen.refused),
+        resumed_at=position,
+        published_started=published.started,
+        published_completed=published.completed,
+        seconds=round(seconds, 3),
+        events_per_second=round((published.started + published.completed) / max(seconds, 1e-9), 1),
+        stopped=published.stopped,
+    )
+
+
+def _seconds_since(began: float, waiting: Waiting) -> float:
+    return waiting.seconds() - began
+
+
+def _bar(console: Console | None) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, disable=console is None or not console.is_terminal, transient=True)
