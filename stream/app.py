@@ -1,0 +1,117 @@
+"""The Faust application: it opens the worker's parts, runs the hot path as a service, and listens to `model-lifecycle`."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import faust
+import msgspec
+import structlog
+
+from domain.errors import Unreachable
+from schemas.events import LifecycleChanged
+from stream.hot_path import HotPath, Parts
+from stream.watch import Watch
+
+log = structlog.get_logger("tripcast.stream")
+
+DRAIN_SECONDS = 3.0
+LOOK_SECONDS = 1.0
+CHAMPION_EVENTS = ("model.promoted", "model.rolled_back")
+
+_decode = msgspec.json.Decoder(LifecycleChanged).decode
+
+Stopping = Callable[[], bool]
+OpenParts = Callable[[Stopping], AbstractAsyncContextManager[Parts]]
+
+
+class Stream(faust.Service):
+    """The hot path, the champion's follower and the watch over both, as a service of the application."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__()
+        self._parts = parts
+        self._hot_path = HotPath(parts, stopping=self._stopping)
+        self._watch = Watch(parts, self._hot_path.say_published)
+        self._reading: asyncio.Future[None] | None = None
+
+    async def on_start(self) -> None:
+        """Begin."""
+        self.add_future(self._parts.follower.follow(self._stopping))
+        self.add_future(self._hot_path.write())
+        self.add_future(self._hot_path.publish())
+        self._reading = self.add_future(self._hot_path.read())
+
+    async def on_stop(self) -> None:
+        """Let the batches in hand through; what does not get through in time is read again at the next start."""
+        if self._reading is not None:
+            await asyncio.wait({self._reading}, timeout=DRAIN_SECONDS)
+        await self._hot_path.settle(DRAIN_SECONDS)
+        await self._parts.events.close()
+        log.info("drained", next_offsets=self._parts.ledger.committed)
+
+    def champion_changed(self) -> None:
+        """Ask the registry now."""
+        self._parts.follower.ask()
+
+    @faust.Service.timer(LOOK_SECONDS)
+    async def _look(self) -> None:
+        await self._watch.look()
+
+    def _stopping(self) -> bool:
+        return bool(self.should_stop)
+
+
+class Application(faust.App):
+    """Opens the parts before anything else of it starts, and closes them after everything has stopped."""
+
+    open_parts: OpenParts
+    hot: Stream | None = None
+
+    async def on_start(self) -> None:
+        """Wait for what is outside, however long it takes, with health already answering."""
+        await super().on_start()
+        try:
+            parts = await self.add_async_context(self.open_parts(lambda: bool(self.should_stop)))
+        except Unreachable:
+            if self.should_stop:
+                return
+            raise
+        self.hot = Stream(parts)
+        self.add_dependency(self.hot)
+
+
+def create_application(name: str, broker: str, lifecycle_topic: str, open_parts: OpenParts) -> Application:
+    """Put the application together; nothing is opened. `name` is this worker's own, so that each hears every message."""
+    application = Application(
+        name,
+        broker=[f"kafka://{address}" for address in broker.split(",")],
+        web_enabled=False,
+        store="memory://",
+        consumer_auto_offset_reset="latest",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        stream_wait_empty=False,
+    )
+    application.open_parts = open_parts
+    _listen(application, lifecycle_topic)
+    return application
+
+
+def _listen(application: Application, topic: str) -> None:
+    messages = application.topic(topic, value_type=bytes, value_serializer="raw", key_serializer="raw")
+
+    @application.agent(messages, name="model-lifecycle")
+    async def follow_lifecycle(values: faust.Stream) -> None:
+        async for value in values:
+            if application.hot is not None and tells_of_a_champion(value):
+                application.hot.champion_changed()
+
+
+def tells_of_a_champion(value: bytes) -> bool:
+    """Whether a message on `model-lifecycle` is a reason to ask the registry. What is no such message is none."""
+    try:
+        return _decode(value).kind in CHAMPION_EVENTS
+    except (ValueError, TypeError):  # msgspec's errors are ValueErrors
+        log.warning("lifecycle_message_unreadable", bytes=len(value or b""))
+        return False

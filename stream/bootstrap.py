@@ -1,0 +1,113 @@
+"""Put the worker together: the one place of `stream` that names adapters."""
+
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import faust
+import structlog
+
+from adapters.kafka.consumer import EventConsumer
+from adapters.kafka.probe import broker_answers
+from adapters.kafka.producer import RecordProducer
+from adapters.kafka.publisher import Publisher
+from adapters.mlflow.registry import Registry
+from adapters.mlflow.rest import MlflowRest
+from adapters.onnx.local_models import LocalModels
+from adapters.postgres.connection import open_pool
+from adapters.postgres.stream_store import Streams
+from domain.errors import BrokerUnreachable, TripcastError
+from domain.features import feature_schema
+from domain.services.follow_champion import FollowChampion
+from schemas.topics import MODEL_LIFECYCLE, TRIP_EVENTS, TRIP_PREDICTIONS, TRIP_QUARANTINE
+from stream.app import Application, Stopping, create_application
+from stream.decode import Decode, decode_event
+from stream.follower import Champion, Follower
+from stream.health import Health, Progress, Readiness, serving
+from stream.hot_path import Parts
+from stream.ledger import Ledger
+from stream.marks import Marks
+from stream.metrics import Metrics
+from stream.patience import Patience
+from stream.score_events import ScoreEvents
+from stream.settings import WorkerSettings
+
+log = structlog.get_logger("tripcast.stream")
+
+
+def run(settings: WorkerSettings, *, champion: Champion | None = None, decode_one: Decode = decode_event) -> None:
+    """Run the worker until SIGTERM or SIGINT. Raises the TripcastError that stopped it, if one did.
+
+    `champion` and `decode_one` are for tests that bring their own.
+    """
+    application = create_worker(settings, champion or follow_champion(settings), decode_one)
+    worker = faust.Worker(application, override_logging=False, redirect_stdouts=False, quiet=True, loglevel="WARNING")
+    try:
+        worker.execute_from_commandline()
+    except SystemExit:
+        reason = worker.crash_reason or application.crash_reason
+        if isinstance(reason, TripcastError):
+            raise reason from None
+        raise
+
+
+def create_worker(settings: WorkerSettings, champion: Champion, decode_one: Decode = decode_event) -> Application:
+    """The application, with nothing opened yet."""
+
+    def open_parts(stopping: Stopping) -> AbstractAsyncContextManager[Parts]:
+        return _opened(settings, champion, decode_one, stopping)
+
+    name = f"{settings.topic_prefix}tripcast-{socket.gethostname()}-{settings.worker_port or os.getpid()}"
+    return create_application(name, settings.kafka, _topic(settings, MODEL_LIFECYCLE.name), open_parts)
+
+
+def follow_champion(settings: WorkerSettings) -> FollowChampion:
+    """The registry's champion, with verified copies on this machine."""
+    registry = Registry(MlflowRest(settings.mlflow, settings.mlflow_seconds), settings.model)
+    return FollowChampion(registry, LocalModels(settings.data / "models", feature_schema(settings.clock())))
+
+
+@asynccontextmanager
+async def _opened(settings: WorkerSettings, champion: Champion, decode_one: Decode, stopping: Stopping) -> AsyncIterator[Parts]:
+    """Health first; then the database and the broker, as soon as they are there."""
+    metrics, readiness, progress = Metrics(), Readiness(), Progress()
+    patience = Patience(readiness)
+    async with serving(Health(progress, readiness, metrics), settings.worker_port, settings.worker_host):
+        pool = await patience("open_database", lambda: open_pool(settings, "tripcast-worker"), unless=stopping)
+        await patience("open_broker", lambda: _broker(settings.kafka), unless=stopping)
+        producer = RecordProducer(settings.kafka)
+        store = Streams(pool)
+        try:
+            yield Parts(
+                events=EventConsumer(
+                    settings.kafka, _topic(settings, TRIP_EVENTS.name), _topic(settings, settings.worker_group)
+                ),
+                store=store,
+                output=Publisher(
+                    producer, settings.topic_prefix, TRIP_EVENTS.name, TRIP_PREDICTIONS.name, TRIP_QUARANTINE.name
+                ),
+                champion=champion,
+                follower=Follower(champion, metrics, readiness, settings.champion_poll_seconds),
+                score=ScoreEvents(settings.rules(), settings.clock(), decode_one),
+                metrics=metrics,
+                readiness=readiness,
+                progress=progress,
+                marks=Marks(store),
+                patience=patience,
+                ledger=Ledger(),
+                largest_batch=settings.worker_batch,
+            )
+        finally:
+            await producer.__aexit__(None, None, None)
+            pool.terminate()
+
+
+async def _broker(address: str) -> None:
+    """Faust gives up where no broker answers at its start; so it starts when one does."""
+    if not await broker_answers(address):
+        raise BrokerUnreachable(f"Kafka at {address} does not answer: is it running?")
+
+
+def _topic(settings: WorkerSettings, name: str) -> str:
+    return f"{settings.topic_prefix}{name}"

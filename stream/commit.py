@@ -1,0 +1,55 @@
+"""Write one batch: refused events to the quarantine topic first, then everything in one transaction, then the counters."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from domain.entities.rejections import DeadLetter
+from domain.entities.streams import BatchReceipt, Contradiction
+from domain.ports import StreamStore
+from stream.metrics import Metrics
+from stream.ports import Output
+from stream.score_events import Prepared
+
+log = structlog.get_logger("tripcast.stream")
+
+
+@dataclass(slots=True)
+class Commit:
+    """One batch on its way; may be called again after an Unreachable error, and publishes no refusal a second time then.
+
+    A commit whose answer was lost shows as Fenced at the next call: the stored offset has moved, by ourselves.
+    """
+
+    store: StreamStore
+    output: Output
+    metrics: Metrics
+    source_id: int
+    prepared: Prepared
+    _quarantined: dict[tuple[int, int], DeadLetter] = field(default_factory=dict)
+
+    async def __call__(self, published: dict[int, int] | None = None) -> BatchReceipt:
+        """Raises Fenced, DatabaseUnreachable, BrokerUnreachable. `published`: what has been published since the last batch."""
+        batch = replace(self.prepared.batch, published=published or {})
+        await self._quarantine(batch.dead_letters)
+        with self.metrics.stage("write"):
+            receipt = await self.store.write(self.source_id, batch, self._refuse)
+        self.metrics.committed(self.prepared, receipt, [each.reason for each in self._quarantined.values()], time.time())
+        return receipt
+
+    async def _refuse(self, contradictions: Sequence[Contradiction]) -> Sequence[DeadLetter]:
+        letters = self.prepared.contradicted(contradictions)
+        await self._quarantine(letters)
+        return letters
+
+    async def _quarantine(self, letters: Sequence[DeadLetter]) -> None:
+        new = [letter for letter in letters if (letter.partition, letter.offset) not in self._quarantined]
+        if new:
+            await self.output.quarantine(new)
+            self._quarantined |= {(letter.partition, letter.offset): letter for letter in new}
+            first = new[0]
+            log.warning(
+                "quarantined", count=len(new), partition=first.partition, offset=first.offset, reason=first.reason.value
+            )

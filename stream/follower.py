@@ -1,0 +1,80 @@
+"""Keep the champion fresh: ask the registry every few seconds, and at once when a message says that it has changed."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from domain.ports import ScoringModel
+from domain.services.follow_champion import ChampionReport
+from stream.health import Readiness
+from stream.metrics import Metrics
+
+log = structlog.get_logger("tripcast.stream")
+
+NO_CHAMPION = "no model version carries the alias champion; `tripcast train` makes one"
+
+
+class Champion(Protocol):
+    """`domain.services.follow_champion.FollowChampion`, as the worker uses it."""
+
+    def current(self) -> ScoringModel:
+        """The model that scores now. Raises NoChampion."""
+        ...
+
+    def refresh(self) -> ChampionReport:
+        """Ask the registry; blocks; never raises for an unreachable registry."""
+        ...
+
+
+class Follower:
+    """Refreshes in a thread, one at a time, and tells logs, metrics and readiness what changed."""
+
+    def __init__(self, champion: Champion, metrics: Metrics, readiness: Readiness, poll_seconds: float) -> None:
+        self._champion, self._metrics, self._readiness, self._poll_seconds = champion, metrics, readiness, poll_seconds
+        self._asked = asyncio.Event()
+        self._round = asyncio.Event()
+        self._registry_up: bool | None = None
+
+    async def follow(self, stopping: Callable[[], bool]) -> None:
+        """Refresh until told to stop."""
+        while not stopping():
+            self._asked.clear()
+            self._tell(await asyncio.to_thread(self._champion.refresh))
+            finished, self._round = self._round, asyncio.Event()
+            finished.set()
+            await _wait(self._asked, self._poll_seconds)
+
+    def ask(self) -> None:
+        """Refresh now rather than at the next turn."""
+        self._asked.set()
+
+    async def fresh(self, seconds: float) -> None:
+        """Return when a refresh has ended, or after `seconds`: what is known then has to do."""
+        self.ask()
+        await _wait(self._round, seconds)
+
+    def _tell(self, report: ChampionReport) -> None:
+        self._metrics.registry_up.set(report.registry_up)
+        if report.registry_up != self._registry_up:
+            self._registry_up = report.registry_up
+            log.log(20 if report.registry_up else 30, "registry", up=report.registry_up, local_copy=report.local_copy)
+        if report.refused is not None:
+            log.error("champion_refused", version=report.refused.version.version, reason=report.refused.reason)
+        if report.active is None:
+            self._readiness.down("champion", NO_CHAMPION)
+            return
+        self._readiness.up("champion")
+        if report.changed:
+            before = report.replaced.version if report.replaced else None
+            log.info("champion", version=report.active.version, kind=report.active.kind, before=before)
+            self._metrics.champion(report.active)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

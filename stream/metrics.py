@@ -1,0 +1,130 @@
+"""What the worker counts, under the names that its users scrape; updated once a batch, never once an event."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.core import HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from domain.entities.models import ModelVersion
+from domain.entities.streams import BatchReceipt
+from stream.score_events import Prepared
+
+LATENCY_BUCKETS = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.015,
+    0.02,
+    0.03,
+    0.05,
+    0.075,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    300.0,
+)
+LONGEST_SECONDS = 3600.0  # a record's timestamp is the producer's word; a wrong clock must not spoil the sum
+
+
+class LatencyHistogram(Collector):
+    """A Prometheus histogram that takes whole arrays: a call an event would cost more than scoring it."""
+
+    def __init__(self, name: str, help_text: str) -> None:
+        self._name, self._help = name, help_text
+        self._counts = np.zeros(len(LATENCY_BUCKETS) + 1, dtype=np.int64)
+        self._sum = 0.0
+
+    def observe(self, seconds: NDArray[np.float64]) -> None:
+        """Count values of shape (n,); negative ones (another machine's clock) count as zero."""
+        seconds = np.clip(seconds, 0.0, LONGEST_SECONDS)
+        bucket = np.searchsorted(LATENCY_BUCKETS, seconds, side="left")
+        self._counts += np.bincount(bucket, minlength=len(self._counts))
+        self._sum += float(seconds.sum())
+
+    def collect(self) -> Iterable[Metric]:
+        """Cumulative counts, as Prometheus wants them."""
+        names = [*(str(edge) for edge in LATENCY_BUCKETS), "+Inf"]
+        cumulative = [float(count) for count in np.cumsum(self._counts)]
+        family = HistogramMetricFamily(self._name, self._help)
+        family.add_metric([], list(zip(names, cumulative, strict=True)), sum_value=self._sum)
+        yield family
+
+
+class Metrics:
+    """The worker's own registry; nothing in it is global."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._received = Counter("tripcast_events_received", "Events stored, refused or skipped.", ["kind"], registry=registry)
+        self._scored = Counter("tripcast_trips_scored", "Trips stored with their prediction.", registry=registry)
+        self._settled = Counter("tripcast_trips_settled", "Trips that have a start and a completion.", registry=registry)
+        self._refused = Counter("tripcast_events_quarantined", "Events refused.", ["reason"], registry=registry)
+        self._repeated = Counter("tripcast_events_repeated", "Events that say again what is stored.", registry=registry)
+        self._latency = LatencyHistogram(
+            "tripcast_event_to_row_seconds", "From the record's timestamp to the commit of its row."
+        )
+        self._lag = Gauge("tripcast_lag_events", "Events in the topic that are not rows yet.", ["partition"], registry=registry)
+        self._champion = Gauge(
+            "tripcast_champion_info", "The model that scores.", ["version", "kind", "run_id"], registry=registry
+        )
+        self._version = Gauge("tripcast_champion_version", "Version number of the model that scores.", registry=registry)
+        self.registry_up = Gauge("tripcast_registry_up", "1 when the model registry answers.", registry=registry)
+        self.database_up = Gauge("tripcast_database_up", "1 when the database answers.", registry=registry)
+        self._stage = Counter("tripcast_stage_seconds", "Time spent in each stage.", ["stage"], registry=registry)
+        self._event_time = Gauge(
+            "tripcast_last_event_time_seconds", "Newest pickup stored, as seconds since 1970.", registry=registry
+        )
+        registry.register(self._latency)
+
+    def committed(self, prepared: Prepared, receipt: BatchReceipt, refused: Iterable[str], now_seconds: float) -> None:
+        """Count a batch whose transaction is done. `refused`: the reasons of its dead letters."""
+        batch = prepared.batch
+        self._received.labels("started").inc(len(batch.started))
+        self._received.labels("completed").inc(len(batch.completed))
+        self._received.labels("invalid").inc(len(batch.dead_letters))
+        self._scored.inc(int(receipt.stored.sum()))
+        self._settled.inc(receipt.settled)
+        self._repeated.inc(receipt.repeats)
+        for reason in refused:
+            self._refused.labels(reason).inc()
+        self._latency.observe(now_seconds - prepared.timestamps_ms / 1000.0)
+        if len(batch.started):
+            newest = batch.started.pickup_at.max().astype(np.int64) / 1e6
+            self._event_time.set(max(newest, self._event_time._value.get()))
+
+    def lag(self, events: dict[int, int]) -> None:
+        """Replace the lag of all partitions, so that one that moved away is not reported for ever."""
+        self._lag.clear()
+        for partition, count in events.items():
+            self._lag.labels(str(partition)).set(count)
+
+    def champion(self, version: ModelVersion) -> None:
+        """Name the model that scores from now on."""
+        self._champion.clear()
+        self._champion.labels(str(version.version), version.kind, version.run_id).set(1)
+        self._version.set(version.version)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time that the block takes."""
+        began = perf_counter()
+        try:
+            yield
+        finally:
+            self._stage.labels(name).inc(perf_counter() - began)
+
+    def exposition(self) -> bytes:
+        """Everything, in Prometheus' text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,86 @@
+"""Look after the worker once a second: is everything there that it needs, how far behind is it, what is not said yet."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+import structlog
+
+from domain.entities.streams import StreamSource
+from domain.errors import Unreachable
+from stream.hot_path import Parts
+
+log = structlog.get_logger("tripcast.stream")
+T = TypeVar("T")
+
+DEADLINE_SECONDS = 3.0
+HINT_SECONDS = 5.0
+
+
+class Watch:
+    """Probes database and broker by itself, so that health does not depend on the hot path's luck."""
+
+    def __init__(self, parts: Parts, say_published: Callable[[], Awaitable[None]]) -> None:
+        self._events, self._store, self._ledger = parts.events, parts.store, parts.ledger
+        self._metrics, self._readiness, self._progress = parts.metrics, parts.readiness, parts.progress
+        self._say_published = say_published
+        self._source: StreamSource | None = None
+        self._hinted_at = time.monotonic()
+
+    async def look(self) -> None:
+        """One round; takes a few seconds at most and never raises for something outside."""
+        database = await self._probe("database", self._ask_database)
+        self._metrics.database_up.set(database is not None)
+        source = await self._probe("broker", self._events.source)
+        if source is not None:
+            self._compare(source)
+        ends = await self._ends() if source is not None and self._ledger.committed else None
+        if ends is not None:
+            self._note(ends)
+        if database and not self._readiness.missing:
+            await self._tidy_up()
+
+    async def _ask_database(self) -> bool:
+        await self._store.positions(self._ledger.source_id, [])
+        return True
+
+    async def _probe(self, what: str, question: Callable[[], Awaitable[T]]) -> T | None:
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                answer = await question()
+        except (Unreachable, TimeoutError) as error:
+            self._readiness.down(what, str(error) or f"no answer within {DEADLINE_SECONDS:g} s")
+            return None
+        self._readiness.up(what)
+        return answer
+
+    async def _ends(self) -> Mapping[int, int] | None:
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                return await self._events.end_offsets(sorted(self._ledger.committed))
+        except (Unreachable, TimeoutError):  # a rebalance, or a client that is being built anew: the probe above knows better
+            return None
+
+    def _note(self, ends: Mapping[int, int]) -> None:
+        committed = self._ledger.committed
+        lag = {number: max(0, end - committed[number]) for number, end in ends.items() if number in committed}
+        self._metrics.lag(lag)
+        self._progress.note(lag, committed, waiting=bool(self._readiness.missing))
+
+    def _compare(self, source: StreamSource) -> None:
+        """A topic that was deleted and created again looks the same to the consumer, but for its id."""
+        before, self._source = self._source, source
+        if before is not None and before != source:
+            log.warning("topic_changed", topic=source.topic, topic_uuid=str(source.topic_uuid))
+            self._ledger.begin_anew()
+
+    async def _tidy_up(self) -> None:
+        if self._ledger.idle.is_set():
+            try:
+                await self._say_published()
+            except Unreachable as error:
+                log.info("published_not_said", why=str(error))
+        if time.monotonic() - self._hinted_at > HINT_SECONDS:
+            self._hinted_at = time.monotonic()
+            self._events.hint(self._ledger.committed)
