@@ -23,7 +23,7 @@ class Totals:
 async def totals(pool: Pool) -> Totals:
     """Count. Reads whole tables: for the end of a run, not for a live line. Raises DatabaseUnreachable."""
     async with connected(pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        row = await connection.fetchrow(COUNTS)
+        [row] = await connection.fetch(COUNTS)
         skipped = await connection.fetch(SKIPPED)
         dead_letters = await connection.fetch("select reason, count(*) from dead_letters group by reason order by reason")
         rejected = await connection.fetch("select rejected::text from loaded_files")

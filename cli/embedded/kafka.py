@@ -44,6 +44,8 @@ share.coordinator.state.topic.min.isr=1
 message.max.bytes={max_bytes}
 replica.fetch.max.bytes={max_bytes}
 log.cleaner.dedupe.buffer.size=4194304
+broker.session.timeout.ms=4000
+broker.heartbeat.interval.ms=1000
 num.network.threads=2
 num.io.threads=4
 """

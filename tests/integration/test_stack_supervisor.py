@@ -52,7 +52,7 @@ def children(tmp_path: Path) -> Iterator[Children]:
 def pid_of(unit: Unit) -> int:
     assert unit.running is not None
     assert unit.running.process is not None
-    return unit.running.process.pid
+    return int(unit.running.process.pid)
 
 
 def test_a_unit_starts_only_when_what_it_needs_serves(children: Children) -> None:
@@ -156,7 +156,8 @@ def test_a_child_that_should_die_with_a_killed_parent_does(children: Children) -
     script = f"""
         import sys, pathlib
         from cli.embedded.part import Part
-        part = Part("child", [sys.executable, "-c", {FOREVER!r}], log=pathlib.Path({str(children.folder / "c.log")!r}), ready=lambda: True)
+        log = pathlib.Path({str(children.folder / "child.log")!r})
+        part = Part("child", [sys.executable, "-c", {FOREVER!r}], log=log, ready=lambda: True)
         part.spawn()
         pathlib.Path({str(children.folder / "pid")!r}).write_text(str(part.process.pid))
         {FOREVER}
