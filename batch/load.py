@@ -1,7 +1,6 @@
 """Load trip files as history: what can be true is stored once, what cannot is kept with its reason."""
 
 import asyncio
-import hashlib
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing, suppress
@@ -22,11 +21,15 @@ Progress = Callable[[Path, float], None]
 
 
 class TripSource(Protocol):
-    """A trips file."""
+    """A trips file, or what stands for one."""
 
     @property
     def layout_name(self) -> str:
         """The layout's name."""
+        ...
+
+    def sha256(self) -> str:
+        """A hash of the content, 64 hex digits: the file's name in the ledger. Raises InvalidInput."""
         ...
 
     def batches(self, now: datetime) -> Iterator[TripBatch]:
@@ -90,7 +93,7 @@ class LoadFiles:
 
     async def _load(self, path: Path, source: TripSource, until: datetime | None, now: datetime) -> FileReport:
         started = self.seconds()
-        report = FileReport(str(path), source.layout_name, await asyncio.to_thread(_sha256, path))
+        report = FileReport(str(path), source.layout_name, await asyncio.to_thread(source.sha256))
         async with aclosing(_read_ahead(source.batches(now))) as batches:
             async for batch in batches:
                 await self._store(batch, until, report)
@@ -121,14 +124,6 @@ def _end_of_first(sources: Sequence[TripSource], share: float, now: datetime) ->
     """Read everything once for the pickup times alone: 8 bytes a trip."""
     pickups = [batch.trips.pickup_at for source in sources for batch in source.batches(now)]
     return start_of_rest(np.concatenate([*pickups, np.empty(0, TIME)]), share)
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _by_name(refused: Counter[Reason]) -> dict[str, int]:

@@ -70,6 +70,11 @@ class TripRules:
             (Reason.DURATION_OVER_24_HOURS, duration > MAX_DURATION_SECONDS),
         )
 
+    def judge_whole(self, trips: TripColumns, completions: CompletionColumns, now: datetime) -> Verdicts:
+        """Shape (n,) of Reason or None, for trips whose end is known, row by row; the start's verdict goes before the end's."""
+        started, completed = self.judge_started(trips, now), self.judge_completed(completions, now)
+        return np.where(started == None, completed, started)  # noqa: E711 - elementwise
+
     def _implausible(self, pickup_at: NDArray[np.datetime64], now: datetime) -> NDArray[np.bool_]:
         earliest = np.datetime64(self.service_began.astimezone(UTC).replace(tzinfo=None), "us")
         latest = np.datetime64((now + self.future_tolerance).astimezone(UTC).replace(tzinfo=None), "us")

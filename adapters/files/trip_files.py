@@ -1,5 +1,6 @@
 """Read trip files: every row becomes a trip with its completion, or a rejected row with a reason."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,6 +44,14 @@ class TripFile:
         """The layout's name."""
         return self.layout.name
 
+    def sha256(self) -> str:
+        """The hash of the file's bytes. Raises InvalidInput."""
+        try:
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise InvalidInput(f"{self.path} cannot be read: {error.strerror}") from error
+
     def batches(self, now: datetime) -> Iterator[TripBatch]:
         """Every row of the file, in order; `now` (aware) bounds the pickups. Raises InvalidInput for a damaged file."""
         ids = ContentIds(self.layout.name)
@@ -60,12 +69,11 @@ class TripFile:
         trips = TripColumns(trip_id, vendor, passengers, real.pickup_at, *places)
         completions = CompletionColumns(trip_id, real.pickup_at, real.dropoff_at)
 
-        verdicts = self.rules.judge_started(trips, now)
+        verdicts = self.rules.judge_whole(trips, completions, now)
         if self.layout.has_zones:
             verdicts[np.isnan(places).any(axis=0)] = Reason.ZONE_UNKNOWN
         verdicts[real.skipped] = Reason.LOCAL_TIME_SKIPPED
         verdicts[np.isnat(local_pickup) | np.isnat(local_dropoff)] = Reason.PICKUP_TIME_MISSING
-        _fill(verdicts, self.rules.judge_completed(completions, now))
         if stated is not None:
             mismatch = _mismatch(stated, (local_dropoff - local_pickup) / SECOND, completions.duration_seconds)
             verdicts[_accepted(verdicts) & mismatch] = Reason.DURATION_MISMATCH
@@ -113,11 +121,6 @@ def _mismatch(stated: Floats, on_the_wall: Floats, real: Floats) -> NDArray[np.b
 
 def _accepted(verdicts: Verdicts) -> NDArray[np.bool_]:
     return np.fromiter((verdict is None for verdict in verdicts), np.bool_, len(verdicts))
-
-
-def _fill(verdicts: Verdicts, others: Verdicts) -> None:
-    accepted = _accepted(verdicts)
-    verdicts[accepted] = others[accepted]
 
 
 def _split(rows: Rows, trips: TripColumns, completions: CompletionColumns, verdicts: Verdicts) -> TripBatch:

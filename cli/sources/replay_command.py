@@ -61,9 +61,10 @@ async def replay_file(options: ReplayOptions, console: Console | None) -> Replay
     """Read, publish, summarise; a progress bar on `console` when it is a terminal."""
     settings = SourceSettings.read()
     bootstrap.configure_logs(settings)
-    state, name = ReplayState(options.state), options.part.name(options.file)
+    file = bootstrap.open_file(settings, options.file, options.zones)
+    state, name = ReplayState(options.state), options.part.name(file.sha256())
     position = state.position(name)
-    chosen = choose(bootstrap.open_file(settings, options.file, options.zones), options.part, bootstrap.wall_now())
+    chosen = choose(file, options.part, bootstrap.wall_now())
     bar = _bar(console)
     task = bar.add_task("events", total=len(chosen.timeline), completed=position)
 

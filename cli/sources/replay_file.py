@@ -1,11 +1,9 @@
 """Read a trips file into memory and choose what to replay of it: about 300 bytes a trip, the price of event-time order."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +11,7 @@ import numpy as np
 from domain.entities.files import TripBatch
 from domain.entities.rejections import Reason
 from domain.entities.trips import CompletionColumns, TripColumns
-from domain.errors import InvalidInput, NotEnoughTrips
+from domain.errors import NotEnoughTrips
 from domain.split import start_of_rest, utc64
 from domain.timeline import Timeline, timeline_of
 
@@ -34,15 +32,10 @@ class Part:
     since: datetime | None = None
     limit: int | None = None
 
-    def name(self, path: Path) -> str:
-        """What the state file calls this part of this file's content. Raises InvalidInput when it cannot be read."""
-        try:
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise InvalidInput(f"{path} cannot be read: {error.strerror}") from error
+    def name(self, file_sha256: str) -> str:
+        """What the state file calls this part of that content."""
         since = self.since.isoformat() if self.since else None
-        return f"{content} after_share={self.after_share} since={since} limit={self.limit}"
+        return f"{file_sha256} after_share={self.after_share} since={since} limit={self.limit}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
