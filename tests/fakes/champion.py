@@ -1,6 +1,6 @@
 """A champion without a registry: arithmetic instead of trees, with the same promises (float32, row by row the same bits)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
@@ -20,7 +20,7 @@ class ArithmeticModel:
 
     version: int = 1
     feature_schema: str = feature_schema(CityClock(DEFAULT_CITY_TIMEZONE))
-    intervals: IntervalBands = IntervalBands((600.0,), (0.5, 0.6), (1.5, 1.8))
+    intervals: IntervalBands = field(default_factory=lambda: IntervalBands((600.0,), (0.5, 0.6), (1.5, 1.8)))
 
     def duration_seconds(self, features: Matrix) -> NDArray[np.float32]:
         return np.asarray(60 * self.version + np.abs(features[:, 0] - features[:, 2]) * np.float32(30_000), dtype=np.float32)

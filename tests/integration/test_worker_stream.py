@@ -1,0 +1,151 @@
+"""The worker against a real broker and a real database: what goes in comes out once, scored, and in order."""
+
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from schemas.events import TripPredicted
+from tests.running import World, events_of, stop, until
+from tests.trips import random_trips
+
+
+@pytest.fixture
+async def world(kafka_address: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
+    world = World(kafka_address, database, topic_prefix, tmp_path, [])
+    await world.prepare()
+    yield world
+    for worker in world.started:
+        stop(worker)
+
+
+async def test_started_trips_are_scored_stored_settled_and_published(world: World) -> None:
+    started, completed = events_of(random_trips(500))
+    await world.publish([*started, *completed])
+    with world.worker() as worker:
+        await world.drained()
+        assert worker.metric("tripcast_trips_scored_total") == 500
+        assert worker.metric("tripcast_trips_settled_total") == 500
+        assert worker.metric("tripcast_event_to_row_seconds_count") == 1000
+        assert worker.health("livez")[0] == 200
+        assert worker.health("readyz") == (200, {"ready": True, "missing": {}})
+    rows = {row["trip_id"]: row for row in await world.rows("select * from predictions")}
+    predicted = [(record, msgspec.json.decode(record.value, type=TripPredicted)) for record in await world.published()]
+    assert {event.trip_id for _, event in predicted} == set(rows) == {event.trip_id for event in started}
+    for record, event in predicted:
+        row = rows[event.trip_id]
+        assert record.key == event.trip_id.encode()
+        assert event.duration_seconds == row["duration_seconds"]
+        assert (event.partition, event.offset, event.scored_at) == (row["partition"], row["record_offset"], row["scored_at"])
+    assert await world.unaccounted() == []
+
+
+async def test_a_completion_may_come_before_its_start(world: World) -> None:
+    started, completed = events_of(random_trips(50))
+    await world.publish([*completed, *started])
+    with world.worker() as worker:
+        await world.drained()
+        assert worker.metric("tripcast_trips_settled_total") == 50
+
+
+async def test_a_repeated_event_is_counted_and_changes_nothing(world: World) -> None:
+    started, completed = events_of(random_trips(40))
+    await world.publish([*started, *completed, *started, *completed])
+    with world.worker() as worker:
+        await world.drained()
+        assert worker.metric("tripcast_events_repeated_total") == 80
+        assert worker.metric("tripcast_events_quarantined_total") == 0
+    assert (await world.count("trips"), await world.count("completions"), await world.count("predictions")) == (40, 40, 40)
+    assert len(await world.published()) == 40
+    assert await world.unaccounted() == []
+
+
+async def test_a_contradicting_event_is_quarantined_with_its_bytes(world: World) -> None:
+    [event], _ = events_of(random_trips(1))
+    other = msgspec.structs.replace(event, passenger_count=event.passenger_count + 1)
+    await world.publish([event])
+    await world.publish([other])
+    with world.worker() as worker:
+        await world.drained()
+        assert worker.metric("tripcast_events_quarantined_total", reason="contradicts_stored") == 1
+    [letter] = await world.rows("select * from dead_letters")
+    [record] = await world.published("trip-quarantine")
+    assert letter["value"] == record.value == msgspec.json.encode(other)
+    assert await world.unaccounted() == []
+
+
+async def test_the_same_events_after_the_offsets_were_reset_change_nothing(world: World) -> None:
+    started, completed = events_of(random_trips(200))
+    await world.publish([*started, *completed])
+    await world.send(b"x", b"rubbish")
+    with world.worker():
+        await world.drained()
+    before = await world.rows("select * from trips order by trip_id"), await world.rows("select * from predictions order by 1")
+    await world.rows("update stream_offsets set next_offset = start_offset, published_offset = start_offset")
+    with world.worker():
+        await world.drained()
+    after = await world.rows("select * from trips order by trip_id"), await world.rows("select * from predictions order by 1")
+    assert after == before
+    assert await world.count("dead_letters") == 1
+    assert await world.unaccounted() == []
+
+
+async def test_sigterm_ends_the_worker_with_zero_and_the_next_goes_on(world: World) -> None:
+    started, completed = events_of(random_trips(20_000))
+    await world.publish([*started, *completed])
+    worker = world.start_worker()
+
+    async def has_begun() -> bool:
+        return await world.count("trips") > 0
+
+    await until(has_begun)
+    worker.signal(signal.SIGTERM)
+    assert await worker.ended() == 0
+    [drained] = worker.events("drained")
+    stored = {str(row[0]): row[1] for row in await world.rows("select partition, next_offset from stream_offsets")}
+    assert drained["next_offsets"] == stored
+    with world.worker():
+        await world.drained()
+    assert await world.count("trips") == 20_000
+    assert await world.unaccounted() == []
+
+
+async def test_two_workers_share_the_partitions(world: World) -> None:
+    started, completed = events_of(random_trips(3000))
+    with world.worker() as first:
+        await world.publish(started[:1000])
+        await world.drained()
+        with world.worker() as second:
+
+            async def both_have_some() -> bool:
+                shares = [worker.events("taken_over")[-1:] for worker in (first, second)]
+                return all(share and share[0]["next_offsets"] for share in shares) and len(
+                    {number for share in shares for number in share[0]["next_offsets"]}
+                ) == sum(len(share[0]["next_offsets"]) for share in shares)
+
+            await until(both_have_some)
+            await world.publish(started[1000:])
+            await world.publish(completed)
+            await world.drained()
+            assert second.metric("tripcast_events_received_total") > 0
+        await world.publish(started[:10])  # repeats, to a worker that has all partitions again
+        await world.drained()
+    assert await world.count("trips") == 3000
+    assert await world.unaccounted() == []
+
+
+async def test_predictions_owed_by_a_dead_worker_are_published_with_the_same_bytes(world: World) -> None:
+    started, _ = events_of(random_trips(300))
+    await world.publish(started)
+    with world.worker():
+        await world.drained()
+    first = await world.published()
+    await world.rows("update stream_offsets set published_offset = start_offset")  # as after a death before the publishing
+    with world.worker() as worker:
+        await world.drained()
+        assert worker.events("published_owed")
+    again = [(record.key, record.value) for record in (await world.published())]
+    assert len(again) == 2 * len(first)
+    assert sorted(again) == sorted(2 * [(record.key, record.value) for record in first])
