@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from adapters.environment.settings import PREFIX, STACK_FILE, Settings
 
 DOTENV = Path(".env")
 MASK = "********"
+LOGIN = re.compile(r"://([^:/@]*):[^@/]*@")  # a password that somebody put into an address
 
 Origin = Literal["environment", ".env", "stack.env", "default"]
 
@@ -72,4 +74,6 @@ def _file(path: Path) -> dict[str, str | None]:
 
 
 def _shown(value: object) -> str:
-    return MASK if isinstance(value, SecretStr) else "" if value is None else str(value)
+    if isinstance(value, SecretStr):
+        return MASK
+    return "" if value is None else LOGIN.sub(rf"://\1:{MASK}@", str(value))

@@ -45,6 +45,18 @@ class DataFolder:
             lock.flush()
             yield
 
+    def holder(self) -> str | None:
+        """The process id of the stack that runs on this folder; None when none does."""
+        path = self.path / "lock"
+        if not path.exists():
+            return None
+        with path.open(encoding="utf-8") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return _whole(lock).strip()
+        return None
+
     @property
     def marker(self) -> str:
         """What the environment of every child of a stack on this folder carries, and of no other process."""
@@ -62,6 +74,10 @@ class DataFolder:
             ports[name] = next(port for port in free_ports(len(ports) + 1) if port not in ports.values())
             self._keep(state)
         return int(ports[name])
+
+    def ports(self) -> dict[str, int]:
+        """All ports that were chosen so far."""
+        return {name: int(port) for name, port in self._state().get("ports", {}).items()}
 
     def choose_port_anew(self, name: str) -> int:
         """Forget the kept port, because somebody else has taken it."""

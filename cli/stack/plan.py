@@ -48,7 +48,7 @@ def make_plan(settings: StackSettings, folder: DataFolder, options: UpOptions) -
         worker_environment={f"{PREFIX}DATABASE": embedded.addresses().worker_database},
         worker_port=ports["worker"],
     )
-    units = (*embedded.units(), *_role_units(roles, folder, options))
+    units = (*embedded.units(), *_role_units(roles, folder, options, str(settings.first_share)))
     return Plan(units, embedded.addresses(), roles, notes)
 
 
@@ -99,21 +99,21 @@ class _Embedded:
         return set_by_the_user(field, self._folder.path)
 
 
-def _role_units(roles: Roles, folder: DataFolder, options: UpOptions) -> list[Unit]:
-    history = _history_arguments(options)
+def _role_units(roles: Roles, folder: DataFolder, options: UpOptions, first_share: str) -> list[Unit]:
+    history = _history_arguments(options, first_share)
     return [
         Unit("migrate", lambda: roles.step("migrate", ["migrate"]), (KAFKA, POSTGRES), lasts=False),
         _once_in_a_life(Unit("history", lambda: roles.step("history", history), ("migrate",), lasts=False), folder, history),
         Unit("worker", roles.worker, ("migrate",)),
         Unit("trainer", lambda: roles.step("trainer", ["trainer"]), ("history", REGISTRY)),
-        *([_source(roles, folder, options)] if options.source else []),
+        *([_source(roles, folder, options, first_share)] if options.source else []),
     ]
 
 
-def _history_arguments(options: UpOptions) -> list[str]:
+def _history_arguments(options: UpOptions, first_share: str) -> list[str]:
     if options.trips is None:
         return ["simulate", "--history", str(SIMULATED_HISTORY)]
-    return ["load", str(options.trips), "--first-share", "0.8", *_zones(options.zones)]
+    return ["load", str(options.trips), "--first-share", first_share, *_zones(options.zones)]
 
 
 def _once_in_a_life(unit: Unit, folder: DataFolder, arguments: list[str]) -> Unit:
@@ -123,22 +123,22 @@ def _once_in_a_life(unit: Unit, folder: DataFolder, arguments: list[str]) -> Uni
     return replace(unit, finished=lambda: folder.mark_done(step))
 
 
-def _source(roles: Roles, folder: DataFolder, options: UpOptions) -> Unit:
+def _source(roles: Roles, folder: DataFolder, options: UpOptions, first_share: str) -> Unit:
     """Publishes events once the worker can score them; where it stopped is in a file of the data folder."""
-    arguments = [*_source_arguments(options, folder.path), *options.source_arguments]
+    arguments = [*_source_arguments(options, folder.path, first_share), *options.source_arguments]
     may_start = roles.worker_scores
     return Unit(
         "source", lambda: roles.step("source", arguments), ("worker",), lasts=options.trips is None, may_start=may_start
     )
 
 
-def _source_arguments(options: UpOptions, data: Path) -> list[str]:
+def _source_arguments(options: UpOptions, data: Path, first_share: str) -> list[str]:
     if options.trips is None:
         speed = ["--speed", options.speed] if options.speed else []
         return ["simulate", *speed, "--state", str(data / "simulate.json")]
     speed = ["--speed", options.speed or (FASTEST if options.once else REPLAY_SPEED)]
     state = ["--state", str(data / "replay.json")]
-    return ["replay", str(options.trips), "--after-share", "0.8", *speed, *state, *_zones(options.zones)]
+    return ["replay", str(options.trips), "--after-share", first_share, *speed, *state, *_zones(options.zones)]
 
 
 def _zones(zones: Path | None) -> list[str]:

@@ -1,0 +1,1 @@
+"""`tripcast doctor`: what is wrong, and what to do about it."""

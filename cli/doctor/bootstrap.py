@@ -1,0 +1,160 @@
+"""What the systems say: the only module of the doctor that reaches for them."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from adapters.kafka.probe import broker_answers, partition_counts
+from adapters.kafka.topics import end_offsets, topic_source
+from adapters.mlflow.registry import Registry
+from adapters.mlflow.rest import MlflowRest
+from adapters.onnx.local_models import LocalModels
+from adapters.postgres.connection import Pool, address_of, open_pool
+from adapters.postgres.migrate import check_schema
+from adapters.postgres.stream_store import Streams
+from cli.doctor import machine
+from cli.doctor.findings import Finding, Step, note, well, wrong
+from cli.embedded.mlflow import http_ok
+from cli.embedded.ports import HOST
+from cli.settings import StackSettings
+from cli.stack.folder import DataFolder
+from domain.entities.models import Alias
+from domain.errors import BrokerUnreachable, ModelRefused, RegistryUnreachable
+from domain.features import feature_schema
+from schemas.topics import TOPICS, TRIP_EVENTS
+
+T = TypeVar("T")
+LARGE_LAG = 10_000
+START = "is it running? `make run` starts a local one; TRIPCAST_{} points to yours"
+
+
+def steps(settings: StackSettings, folder: DataFolder) -> list[Step]:
+    """All checks, in the order in which one would look."""
+    systems = _Systems(settings)
+    migrate = "run `tripcast migrate`"
+    return [
+        Step("Python", machine.python, ""),
+        Step("Java", machine.java, "install Java 17 or newer, or use your own Kafka"),
+        Step("disk", lambda: machine.disk(folder.path), ""),
+        Step("settings", machine.names, ""),
+        Step("local stack", lambda: machine.stack(folder), ""),
+        Step("Kafka", systems.kafka, START.format("KAFKA")),
+        Step("topics", systems.topics, migrate, ("Kafka",)),
+        Step("PostgreSQL", systems.postgres, START.format("DATABASE")),
+        Step("migrations", systems.migrations, migrate, ("PostgreSQL",)),
+        Step("MLflow", systems.mlflow, START.format("MLFLOW")),
+        Step("champion", systems.champion, "`tripcast train` makes one", ("MLflow",)),
+        Step("local copy", systems.local_copy, "remove its folder: the worker fetches it again", ("champion",)),
+        Step("worker", systems.worker, "see its log"),
+        Step("lag", systems.lag, "see the worker's log", ("topics", "migrations")),
+    ]
+
+
+class _Systems:
+    def __init__(self, settings: StackSettings) -> None:
+        self._settings = settings
+        self._registry = Registry(MlflowRest(settings.mlflow, settings.mlflow_seconds), settings.model)
+
+    def kafka(self) -> Finding:
+        """A metadata request is answered."""
+        if not asyncio.run(broker_answers(self._settings.kafka, seconds=5.0)):
+            raise BrokerUnreachable(f"Kafka at {self._settings.kafka} does not answer")
+        return well("Kafka", f"{self._settings.kafka} answers")
+
+    def topics(self) -> Finding:
+        """All topics are there, with as many partitions as the settings say."""
+        wanted = {
+            f"{self._settings.topic_prefix}{topic.name}": topic.partitions or self._settings.partitions for topic in TOPICS
+        }
+        found = asyncio.run(partition_counts(self._settings.kafka, list(wanted)))
+        missing = [name for name in wanted if not found.get(name)]
+        if missing:
+            return wrong("topics", f"missing: {', '.join(missing)}", "run `tripcast migrate`")
+        other = [f"{name} has {found[name]}, not {count}" for name, count in wanted.items() if found[name] != count]
+        if other:
+            return wrong(
+                "topics", "; ".join(other), "set TRIPCAST_PARTITIONS to what is there, or add partitions while all is drained"
+            )
+        return well("topics", f"{len(wanted)} topics; {TRIP_EVENTS.name} has {self._settings.partitions} partitions")
+
+    def postgres(self) -> Finding:
+        """The login works. Raises DatabaseUnreachable."""
+
+        async def version(pool: Pool) -> str:
+            return str(await pool.fetchval("show server_version"))
+
+        where = address_of(self._settings.database.get_secret_value())
+        return well("PostgreSQL", f"{where} answers, version {self._with_pool(version)}")
+
+    def migrations(self) -> Finding:
+        """The schema is this program's. Raises SchemaMismatch."""
+        self._with_pool(check_schema)
+        return well("migrations", "the database has this program's schema")
+
+    def mlflow(self) -> Finding:
+        """The server is healthy."""
+        if not http_ok(f"{self._settings.mlflow}/health", seconds=self._settings.mlflow_seconds):
+            raise RegistryUnreachable(f"MLflow at {self._settings.mlflow} does not answer")
+        return well("MLflow", f"{self._settings.mlflow} answers")
+
+    def champion(self) -> Finding:
+        """Some version is champion. Raises RegistryUnreachable."""
+        version = self._registry.resolve(Alias.CHAMPION)
+        if version is None:
+            advice = "wait for the trainer, or run `tripcast load FILE` and `tripcast train`"
+            return wrong("champion", f"no version of {self._settings.model} is champion", advice)
+        return well("champion", f"version {version.version} of {self._settings.model}")
+
+    def local_copy(self) -> Finding:
+        """What the worker would score with if the registry went away. Raises ModelRefused."""
+        schema = feature_schema(self._settings.clock())
+        library = LocalModels(self._settings.data / "models", schema)
+        version = library.last_champion()
+        if version is None:
+            return note("local copy", "none yet", "the worker makes one when it starts")
+        library.admit(version, _never_fetch)
+        return well("local copy", f"version {version.version}: sizes, hashes and recorded answers agree")
+
+    def worker(self) -> Finding:
+        """Alive and ready by its own word."""
+        address = f"http://{HOST}:{self._settings.worker_port or 8081}"
+        if not http_ok(f"{address}/livez"):
+            return wrong(
+                "worker", f"{address}/livez does not say that it lives", "start it (`tripcast worker`), or see its log"
+            )
+        if not http_ok(f"{address}/readyz"):
+            return wrong("worker", f"{address}/readyz names what it lacks", f"look: curl {address}/readyz")
+        return well("worker", f"{address} lives and is ready")
+
+    def lag(self) -> Finding:
+        """Events that wait, computed without the worker."""
+        behind = asyncio.run(self._behind())
+        if behind > LARGE_LAG:
+            return note("lag", f"{behind:,} events wait", "normal after a pause; if it does not shrink, see the worker's log")
+        return well("lag", f"{behind:,} events wait")
+
+    async def _behind(self) -> int:
+        topic = f"{self._settings.topic_prefix}{TRIP_EVENTS.name}"
+        ends = await end_offsets(self._settings.kafka, topic)
+        source = await topic_source(self._settings.kafka, topic)
+        pool = await open_pool(self._settings, "tripcast-doctor")
+        try:
+            streams = Streams(pool)
+            positions = await streams.positions(await streams.register(source), list(ends))
+        finally:
+            await pool.close()
+        return sum(end - (positions[number].next_offset if number in positions else 0) for number, end in ends.items())
+
+    def _with_pool(self, ask: Callable[[Pool], Coroutine[Any, Any, T]]) -> T:
+        async def run() -> T:
+            pool = await open_pool(self._settings, "tripcast-doctor")
+            try:
+                return await ask(pool)
+            finally:
+                await pool.close()
+
+        return asyncio.run(run())
+
+
+def _never_fetch(*_: object) -> None:
+    raise ModelRefused("the copy on this machine is missing or fails a check")
