@@ -18,8 +18,9 @@ from domain.entities.streams import BatchReceipt, EventBatch, Span
 from domain.errors import Fenced
 from domain.ports import Refuse
 
-# These tables are ahead of the planner's statistics by millions of rows: the look-ups go by key, at any size.
-BY_KEY = "set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off"
+# These tables are ahead of the planner's statistics by millions of rows. `lateral` with `offset 0` keeps it from joining the
+# other way round, and without sequential scans each look-up goes by key, at any size of the table.
+BY_KEY = "set local enable_seqscan = off"
 LOCK = """
 select partition, next_offset from stream_offsets
 where source_id = $1 and partition = any($2::integer[])
@@ -27,24 +28,30 @@ order by partition
 for no key update
 """
 FIND_ODD = """
-select s.trip_id from unnest($1::text[]) as s (trip_id) join trips using (trip_id)
+select s.trip_id from unnest($1::text[]) as s (trip_id)
+cross join lateral (select from trips as t where t.trip_id = s.trip_id offset 0) as stored
 union all
-select b.trip_id from unnest($2::text[]) as b (trip_id) join completions using (trip_id)
+select b.trip_id from unnest($2::text[]) as b (trip_id)
+cross join lateral (select from completions as c where c.trip_id = b.trip_id offset 0) as stored
 union all
-select c.trip_id from unnest($3::text[], $4::bigint[]) as c (trip_id, pickup) left join trips as t using (trip_id)
-where t.pickup_at is distinct from timestamptz 'epoch' + c.pickup * interval '1 microsecond'
+select c.trip_id from unnest($3::text[], $4::bigint[]) as c (trip_id, pickup)
+left join lateral (select t.pickup_at from trips as t where t.trip_id = c.trip_id offset 0) as stored on true
+where stored.pickup_at is distinct from timestamptz 'epoch' + c.pickup * interval '1 microsecond'
 """
 STORED_TRIPS = """
-select t.trip_id, source_id, partition, record_offset, vendor_id, passenger_count,
-    (extract(epoch from pickup_at) * 1000000)::bigint as pickup_at,
-    pickup_latitude, pickup_longitude, dropoff_latitude, dropoff_longitude
-from unnest($1::text[]) as o (trip_id) join trips as t using (trip_id)
+select stored.* from unnest($1::text[]) as o (trip_id) cross join lateral (
+    select trip_id, source_id, partition, record_offset, vendor_id, passenger_count,
+        (extract(epoch from pickup_at) * 1000000)::bigint,
+        pickup_latitude, pickup_longitude, dropoff_latitude, dropoff_longitude
+    from trips as t where t.trip_id = o.trip_id offset 0
+) as stored
 """
 STORED_COMPLETIONS = """
-select c.trip_id, source_id, partition, record_offset,
-    (extract(epoch from pickup_at) * 1000000)::bigint as pickup_at,
-    (extract(epoch from dropoff_at) * 1000000)::bigint as dropoff_at
-from unnest($1::text[]) as o (trip_id) join completions as c using (trip_id)
+select stored.* from unnest($1::text[]) as o (trip_id) cross join lateral (
+    select trip_id, source_id, partition, record_offset,
+        (extract(epoch from pickup_at) * 1000000)::bigint, (extract(epoch from dropoff_at) * 1000000)::bigint
+    from completions as c where c.trip_id = o.trip_id offset 0
+) as stored
 """
 ADVANCE = """
 with cleared as (

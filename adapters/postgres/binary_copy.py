@@ -1,7 +1,9 @@
-"""Rows in PostgreSQL's binary COPY format, made from columns by numpy: no Python object per value."""
+"""Columns to and from PostgreSQL's binary COPY format by numpy: no Python object per value."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,9 @@ Column = NDArray[np.generic] | bytes  # one value a row, or the wire format of o
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
+BLOCK_ROWS = 65_536
+_ESCAPED = re.compile(r"\\(.)")
+_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 POSTGRES_EPOCH = np.datetime64("2000-01-01", "us")
 
 
@@ -37,6 +42,55 @@ def on_the_wire(value: np.generic | datetime) -> bytes:
     if isinstance(value, datetime):
         value = np.datetime64(value.astimezone(UTC).replace(tzinfo=None), "us")
     return _big_endian(np.array([value])).tobytes()  # an array: numpy's scalars know no byte order
+
+
+def copied_text(content: bytes) -> list[str]:
+    """The values of a query's only column, from its COPY in text format."""
+    values = content.decode().split("\n")[:-1]
+    if b"\\" in content:
+        return [_ESCAPED.sub(lambda found: _ESCAPES.get(found[1], found[1]), value) for value in values]
+    return values
+
+
+class FixedRows:
+    """Collects the binary COPY of a query whose columns have a fixed width and no nulls, as blocks of rows."""
+
+    def __init__(self, *columns: tuple[str, str]) -> None:
+        """Each column has a name and a numpy type without byte order, such as `i2`, `f8`, or `i8` for timestamptz."""
+        self._layout = np.dtype([("fields", ">i2"), *_with_lengths(columns)])
+        self._pending = bytearray()
+        self._at = len(HEADER)
+        self._blocks: list[NDArray[np.void]] = []
+
+    async def write(self, content: bytes) -> None:
+        """Take the next piece, however the connection cut it."""
+        self._pending += content
+        width = self._layout.itemsize
+        count = (len(self._pending) - self._at) // width
+        if count > BLOCK_ROWS:
+            self._take(count)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """All values of a column in the machine's byte order, shape (n,)."""
+        self._take((len(self._pending) - self._at - len(TRAILER)) // self._layout.itemsize)
+        native = self._layout[name].newbyteorder("=")
+        return np.concatenate([np.empty(0, native), *(block[name].astype(native) for block in self._blocks)])
+
+    def times(self, name: str) -> NDArray[np.datetime64]:
+        """All values of a timestamptz column in UTC, shape (n,)."""
+        return self.column(name).astype("timedelta64[us]") + POSTGRES_EPOCH
+
+    def _take(self, count: int) -> None:
+        if count > 0:
+            end = self._at + count * self._layout.itemsize
+            block = np.frombuffer(bytes(self._pending[self._at : end]), dtype=self._layout)
+            self._blocks.append(block)
+            del self._pending[:end]
+            self._at = 0
+
+
+def _with_lengths(columns: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [item for name, kind in columns for item in ((f"length of {name}", ">i4"), (name, f">{kind}"))]
 
 
 def _same_length(words: Sequence[bytes], length: int, columns: Sequence[Column]) -> bytes:

@@ -16,6 +16,7 @@ Connection = PoolConnectionProxy
 Pool = asyncpg.Pool
 
 ACQUIRE_SECONDS = 15.0  # waiting for one of the pool's connections, opening it included
+BULK_SECONDS = 3600.0  # for statements that read or count whole tables; see `bulk`
 IDLE_SECONDS = 60.0  # then a connection is closed, so that no batch finds one that a firewall has forgotten
 INFRASTRUCTURE = (
     OSError,  # refused, reset, unknown host; TimeoutError is one too
@@ -67,6 +68,14 @@ async def connected(pool: Pool) -> AsyncIterator[Connection]:
                 if _is_closed(connection):
                     raise DatabaseUnreachable(f"PostgreSQL closed the connection: {in_words(error)}") from error
                 raise
+
+
+@asynccontextmanager
+async def bulk(pool: Pool) -> AsyncIterator[Connection]:
+    """A consistent view of the database, read-only, for statements of up to BULK_SECONDS; pass that as their timeout."""
+    async with connected(pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        await connection.execute(f"set local statement_timeout = '{BULK_SECONDS}s'; set local work_mem = '128MB'")
+        yield connection
 
 
 def address_of(dsn: str) -> str:
