@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
+from pathlib import PurePath
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +17,7 @@ from domain.entities.trips import TIME, CompletionColumns, TripColumns
 from domain.errors import InvalidInput
 from domain.split import start_of_rest, utc64
 
-Progress = Callable[[Path, float], None]
+Progress = Callable[[str, float], None]  # a source's name, and the share of it that is stored
 
 
 class TripSource(Protocol):
@@ -73,34 +73,32 @@ class LoadFiles:
     """Loads files one after the other. Loading a file again, in whole or in part, changes nothing that is stored."""
 
     history: History
-    open_file: Callable[[Path], TripSource]
     now: Callable[[], datetime]
     seconds: Callable[[], float]
     progress: Progress
 
     async def __call__(
-        self, paths: Sequence[Path], first_share: float | None = None, until: datetime | None = None
+        self, sources: Sequence[tuple[str, TripSource]], first_share: float | None = None, until: datetime | None = None
     ) -> list[FileReport]:
-        """Load all trips, or those with a pickup before `until` or within the first share of all files' accepted trips.
+        """Load all trips, or those with a pickup before `until` or within the first share of all accepted trips.
 
-        Raises InvalidInput or WrongColumns before anything is stored when a file cannot be loaded.
+        Raises InvalidInput for a damaged file; what stood before the damage may be stored by then.
         """
-        sources = [(path, self.open_file(path)) for path in paths]
         now = self.now()
         if first_share is not None:
             until = await asyncio.to_thread(_end_of_first, [source for _, source in sources], first_share, now)
-        return [await self._load(path, source, until, now) for path, source in sources]
+        return [await self._load(name, source, until, now) for name, source in sources]
 
-    async def _load(self, path: Path, source: TripSource, until: datetime | None, now: datetime) -> FileReport:
+    async def _load(self, name: str, source: TripSource, until: datetime | None, now: datetime) -> FileReport:
         started = self.seconds()
-        report = FileReport(str(path), source.layout_name, await asyncio.to_thread(source.sha256))
+        report = FileReport(name, source.layout_name, await asyncio.to_thread(source.sha256))
         async with aclosing(_read_ahead(source.batches(now))) as batches:
             async for batch in batches:
                 await self._store(batch, until, report)
-                self.progress(path, batch.progress)
+                self.progress(name, batch.progress)
         accepted = report.inserted + report.already_there
         await self.history.finish(
-            LoadedFile(report.sha256, path.name, report.layout, report.rows, accepted, _by_name(report.refused))
+            LoadedFile(report.sha256, PurePath(name).name, report.layout, report.rows, accepted, _by_name(report.refused))
         )
         report.seconds = self.seconds() - started
         return report
