@@ -11,7 +11,12 @@ from adapters.environment.origins import unknown_names
 from adapters.environment.settings import CitySettings, KafkaSettings, MlflowSettings, PostgresSettings, Settings
 
 Port = int | None
-ROLES = {"worker": ("stream.settings", "WorkerSettings"), "trainer": ("batch.settings", "BatchSettings")}
+ROLES = {
+    "worker": ("stream.settings", "WorkerSettings"),
+    "trainer": ("batch.settings", "BatchSettings"),
+    "load": ("cli.sources.settings", "HistorySettings"),
+    "replay": ("cli.sources.settings", "SourceSettings"),
+}
 
 
 class StackSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySettings):
