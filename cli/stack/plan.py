@@ -1,8 +1,7 @@
 """Which units a local stack consists of: embedded parts where the settings give no address, and the roles."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 from adapters.environment.origins import set_by_the_user
 from adapters.environment.settings import PREFIX
@@ -13,18 +12,16 @@ from cli.embedded.part import Embedded, Part
 from cli.embedded.ports import HOST, is_free
 from cli.embedded.postgres import MLFLOW, OWNER, WORKER, EmbeddedPostgres
 from cli.settings import StackSettings
-from cli.stack.addresses import Addresses
+from cli.stack.addresses import Addresses, without_password
 from cli.stack.folder import DataFolder
 from cli.stack.leftovers import MARKER
-from cli.stack.options import FASTEST, UpOptions
+from cli.stack.options import UpOptions
+from cli.stack.role_units import KAFKA, POSTGRES, REGISTRY, RoleOptions, role_units
 from cli.stack.roles import Roles
-from cli.stack.units import State, Unit
+from cli.stack.units import Unit
 from domain.errors import PortInUse
 from schemas.topics import TRIP_EVENTS
 
-KAFKA, POSTGRES, REGISTRY = "Kafka", "PostgreSQL", "MLflow"
-SIMULATED_HISTORY = 100_000  # trips to learn from where no file gives any
-REPLAY_SPEED = "600"
 PORT_NAMES = ("kafka", "kafka_controller", "database", "mlflow", "worker")
 
 
@@ -42,14 +39,18 @@ def make_plan(settings: StackSettings, folder: DataFolder, options: UpOptions) -
     """Decide what runs where. Raises PortInUse when a port that the user has set is taken."""
     ports, notes = _ports(settings, folder)
     embedded = _Embedded(settings, folder, ports)
+    addresses = embedded.addresses()
     roles = Roles(
         folder,
-        environment={**embedded.addresses().environment(), f"{PREFIX}DATA": str(folder.path), MARKER: folder.marker},
-        worker_environment={f"{PREFIX}DATABASE": embedded.addresses().worker_database},
+        environment={**addresses.environment(), f"{PREFIX}DATA": str(folder.path), MARKER: folder.marker},
+        worker_environment={f"{PREFIX}DATABASE": addresses.worker_database},
         worker_port=ports["worker"],
     )
-    units = (*embedded.units(), *_role_units(roles, folder, options, str(settings.first_share)))
-    return Plan(units, embedded.addresses(), roles, notes)
+    units = (
+        *embedded.units(),
+        *role_units(RoleOptions(roles, folder, options, str(settings.first_share), without_password(addresses.database))),
+    )
+    return Plan(units, addresses, roles, notes)
 
 
 class _Embedded:
@@ -97,52 +98,6 @@ class _Embedded:
 
     def _external(self, field: str) -> bool:
         return set_by_the_user(field, self._folder.path)
-
-
-def _role_units(roles: Roles, folder: DataFolder, options: UpOptions, first_share: str) -> list[Unit]:
-    history = _history_arguments(options, first_share)
-    return [
-        Unit("migrate", lambda: roles.step("migrate", ["migrate"]), (KAFKA, POSTGRES), lasts=False),
-        _once_in_a_life(Unit("history", lambda: roles.step("history", history), ("migrate",), lasts=False), folder, history),
-        Unit("worker", roles.worker, ("migrate",)),
-        Unit("trainer", lambda: roles.step("trainer", ["trainer"]), ("history", REGISTRY)),
-        *([_source(roles, folder, options, first_share)] if options.source else []),
-    ]
-
-
-def _history_arguments(options: UpOptions, first_share: str) -> list[str]:
-    if options.trips is None:
-        return ["simulate", "--history", str(SIMULATED_HISTORY)]
-    return ["load", str(options.trips), "--first-share", first_share, *_zones(options.zones)]
-
-
-def _once_in_a_life(unit: Unit, folder: DataFolder, arguments: list[str]) -> Unit:
-    step = " ".join(arguments)
-    if folder.is_done(step):
-        return replace(unit, state=State.ENDED)
-    return replace(unit, finished=lambda: folder.mark_done(step))
-
-
-def _source(roles: Roles, folder: DataFolder, options: UpOptions, first_share: str) -> Unit:
-    """Publishes events once the worker can score them; where it stopped is in a file of the data folder."""
-    arguments = [*_source_arguments(options, folder.path, first_share), *options.source_arguments]
-    may_start = roles.worker_scores
-    return Unit(
-        "source", lambda: roles.step("source", arguments), ("worker",), lasts=options.trips is None, may_start=may_start
-    )
-
-
-def _source_arguments(options: UpOptions, data: Path, first_share: str) -> list[str]:
-    if options.trips is None:
-        speed = ["--speed", options.speed] if options.speed else []
-        return ["simulate", *speed, "--state", str(data / "simulate.json")]
-    speed = ["--speed", options.speed or (FASTEST if options.once else REPLAY_SPEED)]
-    state = ["--state", str(data / "replay.json")]
-    return ["replay", str(options.trips), "--after-share", first_share, *speed, *state, *_zones(options.zones)]
-
-
-def _zones(zones: Path | None) -> list[str]:
-    return ["--zones", str(zones)] if zones else []
 
 
 def _ports(settings: StackSettings, folder: DataFolder) -> tuple[dict[str, int], tuple[str, ...]]:
