@@ -9,7 +9,7 @@ from typing import TypeVar
 import pytest
 
 from adapters.postgres.local_server import copy_database, drop_database, ensure_database
-from cli.embedded.kafka import EmbeddedKafka
+from cli.embedded.bootstrap import embedded_kafka, embedded_postgres
 from cli.embedded.mlflow import EmbeddedMlflow
 from cli.embedded.part import Embedded
 from cli.embedded.ports import free_ports
@@ -24,14 +24,14 @@ T = TypeVar("T")
 def kafka_address(stack_folder: Path) -> Iterator[str]:
     """Bootstrap server of a real broker; topics are the tests' own, told apart by `topic_prefix`."""
     port, controller_port = free_ports(2)
-    kafka = EmbeddedKafka(stack_folder / "kafka", stack_folder / "kafka.log", port, controller_port)
+    kafka = embedded_kafka(stack_folder / "kafka", stack_folder / "kafka.log", port, controller_port)
     yield from _running(kafka, kafka.address)
 
 
 @pytest.fixture(scope="session")
 def postgres_server(stack_folder: Path) -> Iterator[EmbeddedPostgres]:
     """A real server with the stack's users and databases; for tests that need more than one login."""
-    server = EmbeddedPostgres(
+    server = embedded_postgres(
         stack_folder / "postgres", stack_folder / "postgres.log", free_ports(1)[0], Secrets(stack_folder / "secrets.env")
     )
     yield from _running(server, server)

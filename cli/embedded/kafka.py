@@ -1,12 +1,11 @@
 """A real Apache Kafka, one node, KRaft, on the loopback address."""
 
-import asyncio
 import base64
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapters.kafka.probe import broker_answers
 from cli.embedded.java import find_java
 from cli.embedded.kafka_jars import ensure_jars
 from cli.embedded.part import Part, run_to_end
@@ -53,12 +52,13 @@ num.io.threads=4
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedKafka:
-    """One broker that keeps its log below `folder`."""
+    """One broker that keeps its log below `folder`. `answers`: whether a broker at an address answers."""
 
     folder: Path
     log: Path
     port: int
     controller_port: int
+    answers: Callable[[str], bool]
     name: str = "Kafka"
 
     @property
@@ -97,7 +97,7 @@ class EmbeddedKafka:
         return self.folder / "server.properties"
 
     def _answers(self) -> bool:
-        return is_open(self.port) and asyncio.run(broker_answers(self.address))
+        return is_open(self.port) and self.answers(self.address)
 
     def _configuration(self) -> str:
         return PROPERTIES.format(

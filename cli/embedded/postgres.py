@@ -1,12 +1,11 @@
 """A real PostgreSQL on the loopback address, with passwords, durable like in production."""
 
-import asyncio
 import importlib.util
 import signal
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from adapters.postgres.local_server import database_answers, ensure_database, ensure_groups, ensure_login
 from cli.embedded.part import Part, run_to_end
 from cli.embedded.ports import HOST, is_open
 from cli.embedded.secrets import Secrets
@@ -18,6 +17,7 @@ OWNER = "tripcast"
 WORKER = "tripcast_app_worker"
 BOARD = "tripcast_app_board"
 MLFLOW = "mlflow"
+LOGINS = {OWNER: None, WORKER: "tripcast_worker", BOARD: "tripcast_board", MLFLOW: None}  # user -> group
 CLUSTER_FOLDER = "18"  # the major version: a newer server must not open an older cluster
 
 # fsync and synchronous_commit stay on: what the proof commands prove must hold here too.
@@ -39,6 +39,26 @@ CONFIGURATION = {
 }
 
 
+class Administration(Protocol):
+    """What a superuser does to a server of our own. `admin` is the superuser's address; everything is idempotent."""
+
+    def answers(self, dsn: str) -> bool:
+        """Whether the login works, within two seconds."""
+        ...
+
+    def ensure_groups(self, admin: str) -> None:
+        """The group roles that migrations grant to."""
+        ...
+
+    def ensure_login(self, admin: str, user: str, password: str, member_of: str | None) -> None:
+        """A login user with this password."""
+        ...
+
+    def ensure_database(self, admin: str, name: str, owner: str) -> None:
+        """A database."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class EmbeddedPostgres:
     """One server that keeps its cluster below `folder`."""
@@ -47,6 +67,7 @@ class EmbeddedPostgres:
     log: Path
     port: int
     secrets: Secrets
+    administration: "Administration"
     name: str = "PostgreSQL"
 
     def address(self, user: str, database: str) -> str:
@@ -82,23 +103,19 @@ class EmbeddedPostgres:
 
     def complete(self) -> None:
         """Login users, group roles and databases."""
-        asyncio.run(self._complete())
-
-    async def _complete(self) -> None:
-        await ensure_groups(self.admin)
-        await ensure_login(self.admin, OWNER, self.secrets.password(OWNER))
-        await ensure_login(self.admin, WORKER, self.secrets.password(WORKER), member_of="tripcast_worker")
-        await ensure_login(self.admin, BOARD, self.secrets.password(BOARD), member_of="tripcast_board")
-        await ensure_login(self.admin, MLFLOW, self.secrets.password(MLFLOW))
-        await ensure_database(self.admin, OWNER, owner=OWNER)
-        await ensure_database(self.admin, MLFLOW, owner=MLFLOW)
+        do = self.administration
+        do.ensure_groups(self.admin)
+        for user, group in LOGINS.items():
+            do.ensure_login(self.admin, user, self.secrets.password(user), group)
+        for database in (OWNER, MLFLOW):
+            do.ensure_database(self.admin, database, database)
 
     @property
     def _cluster(self) -> Path:
         return self.folder.absolute() / CLUSTER_FOLDER
 
     def _answers(self) -> bool:
-        return is_open(self.port) and asyncio.run(database_answers(self.admin))
+        return is_open(self.port) and self.administration.answers(self.admin)
 
     def _initialise(self) -> None:
         password = self.folder.absolute() / ".password"

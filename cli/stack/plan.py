@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from adapters.environment.origins import set_by_the_user
 from adapters.environment.settings import PREFIX
-from cli.embedded.kafka import EmbeddedKafka
+from cli.embedded.bootstrap import embedded_kafka, embedded_postgres
 from cli.embedded.kafka_jars import jars_present
 from cli.embedded.mlflow import EmbeddedMlflow
 from cli.embedded.part import Embedded, Part
 from cli.embedded.ports import HOST, is_free
-from cli.embedded.postgres import MLFLOW, OWNER, WORKER, EmbeddedPostgres
+from cli.embedded.postgres import MLFLOW, OWNER, WORKER
 from cli.settings import StackSettings
 from cli.stack.addresses import Addresses, without_password
 from cli.stack.folder import DataFolder
@@ -60,8 +60,8 @@ class _Embedded:
         self._settings, self._folder = settings, folder
         self._worker_port = ports["worker"]
         path = folder.path
-        self._kafka = EmbeddedKafka(path / "kafka", folder.log(KAFKA), ports["kafka"], ports["kafka_controller"])
-        self._postgres = EmbeddedPostgres(path / "postgres", folder.log(POSTGRES), ports["database"], folder.secrets)
+        self._kafka = embedded_kafka(path / "kafka", folder.log(KAFKA), ports["kafka"], ports["kafka_controller"])
+        self._postgres = embedded_postgres(path / "postgres", folder.log(POSTGRES), ports["database"], folder.secrets)
         store = self._postgres.address(MLFLOW, MLFLOW)
         self._mlflow = EmbeddedMlflow(path / "mlflow", folder.log(REGISTRY), ports["mlflow"], store)
 
