@@ -146,12 +146,12 @@ class HotPath:
             await _wait(parts.events.changed, WAIT_SECONDS)
             return
         await parts.patience("connect", parts.events.open, unless=self._stopping)
-        if self._taken != self._now():
-            await self._take()
-        if not self._reader.next_offsets:
-            parts.events.changed.clear()
+        if not parts.events.assigned:
+            self._ledger.take(self._ledger.source_id, {})
             await _wait(parts.events.changed, WAIT_SECONDS)
             return
+        if self._taken != self._now():
+            await self._take()
         if not self._to_write.empty():  # one batch ahead is enough: waiting makes larger, cheaper batches
             await _wait(self._room, WAIT_SECONDS)
             return
@@ -164,10 +164,10 @@ class HotPath:
         """Positions from PostgreSQL for what is assigned now; waits for whatever that needs, unless the assignment changes."""
         parts, ledger = self._parts, self._ledger
         ledger.begin_anew()
+        parts.events.changed.clear()
         taking = self._now()
         await ledger.idle.wait()
-        if parts.events.assigned:  # a partition must not go back to an older model with its new owner
-            await parts.follower.fresh(FRESH_SECONDS)
+        await parts.follower.fresh(FRESH_SECONDS)  # a partition must not go back to an older model with its new owner
         mine = await parts.patience("take_over", self._take_over, unless=lambda: self._stopping() or self._now() != taking)
         self._reader.start(mine.next_offsets)
         ledger.take(mine.source_id, dict(mine.next_offsets))
