@@ -6,6 +6,7 @@ default) and prints nothing; the benchmark reads the rows.
 
 import os
 from datetime import UTC, datetime
+from typing import Any
 
 import asyncpg
 import faust
@@ -35,7 +36,7 @@ app = faust.App(
 )
 topic = app.topic(os.environ["BENCH_TOPIC"], value_type=bytes, value_serializer="json")
 predictions = app.topic(os.environ["BENCH_OUTPUT"], value_serializer="json")
-state: dict = {}
+state: dict[str, Any] = {}
 
 
 @app.agent(topic)
@@ -57,7 +58,7 @@ async def _open_resources() -> None:
     await state["pool"].execute(TABLES)
 
 
-async def _completed(event: dict) -> None:
+async def _completed(event: dict[str, Any]) -> None:
     await state["pool"].execute(
         "update stock_trips set dropoff_at = $2 where trip_id = $1",
         event["trip_id"],
@@ -65,7 +66,7 @@ async def _completed(event: dict) -> None:
     )
 
 
-async def _started(event: dict) -> None:
+async def _started(event: dict[str, Any]) -> None:
     pickup_at = datetime.fromisoformat(event["pickup_at"])
     features = features_of(_columns(event, pickup_at), state["clock"])
     seconds = float(np.ravel(state["model"].predict(features))[0])
@@ -87,7 +88,7 @@ async def _started(event: dict) -> None:
     await predictions.send(key=event["trip_id"], value={"trip_id": event["trip_id"], "duration_seconds": seconds})
 
 
-def _columns(event: dict, pickup_at: datetime) -> TripColumns:
+def _columns(event: dict[str, Any], pickup_at: datetime) -> TripColumns:
     return TripColumns(
         np.array([event["trip_id"]], dtype=object),
         np.array([event["vendor_id"]], dtype=np.int16),

@@ -1,0 +1,23 @@
+"""`make bench`: measure side by side in one run, print a table, write benchmarks/results/latest.json."""
+
+import argparse
+
+from benchmarks.stream import suite as stream_suite
+from benchmarks.world import new_world
+
+PARTS = {"stream": stream_suite.run}
+
+
+def main() -> None:
+    """Run all parts, or the one that `--only` names."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("--only", choices=sorted(PARTS), help="measure one part")
+    parser.add_argument("--rounds", type=int, default=3, help="paired rounds of each comparison")
+    arguments = parser.parse_args()
+    for name in [arguments.only] if arguments.only else PARTS:
+        with new_world() as world:
+            PARTS[name](world, arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()

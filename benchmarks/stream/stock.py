@@ -1,0 +1,46 @@
+"""Runs the stock pattern as a Faust worker, on fewer events: it needs seconds where we need milliseconds."""
+
+import asyncio
+
+from benchmarks.stream.commits import commit_rate
+from benchmarks.stream.events import Events, publish
+from benchmarks.world import World
+
+DEADLINE_SECONDS = 90
+PREFIX = "stock-"
+STARTS = "select pg_xact_commit_timestamp(xmin), count(*) from stock_predictions group by 1"
+
+
+def run(world: World, events: Events) -> float:
+    """Events per second; each trip is two events, and the rate is taken from the commits of its predictions."""
+    asyncio.run(_publish(world, events))
+    environment = {
+        "BENCH_KAFKA": world.kafka,
+        "BENCH_DATABASE": world.database,
+        "BENCH_TOPIC": f"{PREFIX}trip-events",
+        "BENCH_OUTPUT": f"{PREFIX}trip-predictions",
+        "BENCH_MODEL": "models:/trip-duration@champion",
+        "BENCH_PARTITIONS": "1",
+        "MLFLOW_TRACKING_URI": world.mlflow,
+    }
+    arguments = ("-m", "benchmarks.stream.stock_faust", "worker", "--loglevel", "warning", "--without-web")
+    with world.process("stock.log", *arguments, **environment):
+        asyncio.run(_finished(world, len(events) // 2))
+    return 2 * asyncio.run(commit_rate(world, STARTS))
+
+
+async def _publish(world: World, events: Events) -> None:
+    await world.topics(PREFIX, partitions=1)
+    await publish(world.kafka, f"{PREFIX}trip-events", events)
+
+
+async def _finished(world: World, trips: int) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while await _scored(world) < trips:
+            await asyncio.sleep(0.2)  # noqa: ASYNC110 - it happens in another process
+
+
+async def _scored(world: World) -> int:
+    if (await world.fetch("select to_regclass('stock_predictions')"))[0][0] is None:
+        return 0
+    return int((await world.fetch("select count(*) from stock_predictions"))[0][0])

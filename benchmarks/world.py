@@ -1,0 +1,129 @@
+"""A world of its own for each run: real Kafka, PostgreSQL and MLflow in a temporary folder, and the commands of the product."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from adapters.environment.settings import KafkaSettings
+from adapters.kafka.topics import ensure_topics
+from cli.embedded.bootstrap import embedded_kafka, embedded_postgres
+from cli.embedded.mlflow import EmbeddedMlflow
+from cli.embedded.part import Embedded
+from cli.embedded.ports import free_ports
+from cli.embedded.postgres import MLFLOW, OWNER, EmbeddedPostgres
+from cli.embedded.secrets import Secrets
+
+REPOSITORY = Path(__file__).parent.parent
+PARTITIONS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Where everything is."""
+
+    folder: Path
+    kafka: str
+    database: str
+    mlflow: str
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """What a process of tripcast needs to find this world, and nothing of the caller's own settings."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TRIPCAST_")}
+        return inherited | {
+            "TRIPCAST_KAFKA": self.kafka,
+            "TRIPCAST_DATABASE": self.database,
+            "TRIPCAST_MLFLOW": self.mlflow,
+            "TRIPCAST_DATA": str(self.folder / "data"),
+            "TRIPCAST_LOG_FORMAT": "json",
+            "TRIPCAST_PARTITIONS": str(PARTITIONS),
+            **more,
+        }
+
+    def tripcast(self, *arguments: str, **environment: str) -> str:
+        """Run a command of the product to its end; returns what it printed."""
+        command = [sys.executable, "-m", "cli", *arguments]
+        done = subprocess.run(
+            command, env=self.environment(**environment), cwd=REPOSITORY, check=False, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise RuntimeError(f"tripcast {' '.join(arguments)} ended with {done.returncode}: {done.stderr[-2000:]}")
+        return done.stdout
+
+    @contextmanager
+    def process(self, log: str, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A Python process of this world while the block runs, its output in a file."""
+        with (self.folder / log).open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, *arguments],
+                env=self.environment(**environment),
+                cwd=REPOSITORY,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+            try:
+                yield process
+            finally:
+                process.terminate()
+                try:
+                    process.wait(15)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+    async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+        """Rows of a query."""
+        connection = await asyncpg.connect(self.database)
+        try:
+            return list(await connection.fetch(query, *arguments))
+        finally:
+            await connection.close()
+
+    async def topics(self, prefix: str, partitions: int = PARTITIONS) -> None:
+        """Create all topics under a prefix."""
+        await ensure_topics(KafkaSettings(kafka=self.kafka, topic_prefix=prefix, partitions=partitions))
+
+
+@contextmanager
+def new_world() -> Iterator[World]:
+    """Start everything, with commit times recorded by PostgreSQL itself; stop and remove it all in the end."""
+    with tempfile.TemporaryDirectory(prefix="tripcast-bench-") as name, ExitStack() as stack:
+        folder = Path(name)
+        ports = free_ports(4)
+        postgres = embedded_postgres(folder / "postgres", folder / "postgres.log", ports[0], Secrets(folder / "secrets.env"))
+        _record_commit_times(postgres)
+        kafka = embedded_kafka(folder / "kafka", folder / "kafka.log", ports[1], ports[2])
+        mlflow = EmbeddedMlflow(folder / "mlflow", folder / "mlflow.log", ports[3], postgres.address(MLFLOW, MLFLOW))
+        for embedded in (postgres, kafka, mlflow):
+            _run(embedded, stack)
+        world = World(folder, kafka.address, postgres.address(OWNER, OWNER), mlflow.address)
+        world.tripcast("migrate")
+        yield world
+
+
+def _run(embedded: Embedded, stack: ExitStack) -> None:
+    embedded.prepare()
+    stack.enter_context(embedded.part())
+    embedded.complete()
+
+
+def _record_commit_times(postgres: EmbeddedPostgres) -> None:
+    """`pg_xact_commit_timestamp` then tells when a row became visible: a witness that is not ours."""
+    postgres.prepare()
+    with postgres.part():
+        asyncio.run(_alter(postgres.admin))
+
+
+async def _alter(admin: str) -> None:
+    connection = await asyncpg.connect(admin)
+    try:
+        await connection.execute("alter system set track_commit_timestamp = on")
+    finally:
+        await connection.close()
