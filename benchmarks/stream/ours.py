@@ -55,7 +55,7 @@ async def drained(world: World, prefix: str) -> None:
     total = sum((await end_offsets(world.kafka, f"{prefix}trip-events")).values())
     async with asyncio.timeout(DEADLINE_SECONDS):
         while (await world.fetch("select coalesce(sum(next_offset), 0) from stream_offsets"))[0][0] < total:
-            await asyncio.sleep(0.2)  # noqa: ASYNC110 - it happens in another process
+            await asyncio.sleep(0.2)
 
 
 def local_copy(world: World, version: int) -> Path:

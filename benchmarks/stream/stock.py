@@ -37,7 +37,7 @@ async def _publish(world: World, events: Events) -> None:
 async def _finished(world: World, trips: int) -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
         while await _scored(world) < trips:
-            await asyncio.sleep(0.2)  # noqa: ASYNC110 - it happens in another process
+            await asyncio.sleep(0.2)
 
 
 async def _scored(world: World) -> int:

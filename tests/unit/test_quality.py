@@ -66,7 +66,7 @@ def test_a_bad_trip_does_not_touch_its_neighbours():
 )
 def test_durations_are_positive_and_at_most_a_day(seconds, reason):
     pickup = np.array(["2016-03-01T17:00:00"], dtype="datetime64[us]")
-    completed = CompletionColumns(np.array(["t"], dtype=object), pickup, pickup + np.timedelta64(seconds, "s"))
+    completed = CompletionColumns(np.array(["t"], dtype=object), pickup, np.asarray(pickup + np.timedelta64(seconds, "s")))
     assert TripRules().judge_completed(completed, NOW).tolist() == [reason]
 
 
