@@ -14,13 +14,19 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.entities.trips import SECOND, TIME, Times, TripColumns
+from domain.entities.trips import SECOND, TIME, Floats, Times, TripColumns
 
 Matrix = NDArray[np.float32]
+Column = NDArray[np.floating] | NDArray[np.integer] | NDArray[np.bool_]
 
 DEFAULT_CITY_TIMEZONE = "America/New_York"
 EARTH_RADIUS_KM = 6371.0088  # mean radius, IUGG
-REVISION = 1  # raise it when a formula below changes without its name changing
+REVISION = 2  # raise it when a formula below changes without its name changing
+
+# The bearing of Manhattan's avenues. Streets follow it, so distances along and across it are closer to the driven ones. In a
+# city without such a grid it does no harm: a rotation loses nothing.
+GRID_BEARING_DEGREES = 29.0
+GRID_ORIGIN = (40.75, -73.97)  # degrees; keeps the numbers small, so that float32 holds them to centimetres
 
 FEATURES = (
     "pickup_latitude",
@@ -33,9 +39,21 @@ FEATURES = (
     "east_km",
     "bearing_sine",
     "bearing_cosine",
+    "pickup_along_km",
+    "pickup_across_km",
+    "dropoff_along_km",
+    "dropoff_across_km",
+    "along_km",
+    "across_km",
+    "blocks_along_km",
+    "blocks_across_km",
+    "grid_km",
+    "middle_along_km",
+    "middle_across_km",
     "hour_of_week",
     "minute_of_day",
-    "day_of_year",
+    "minute_of_week",
+    "week_of_year",
     "vendor_id",
     "passenger_count",
 )
@@ -65,34 +83,9 @@ class CityClock:
 
 def features_of(trips: TripColumns, clock: CityClock) -> Matrix:
     """The model's inputs, C-contiguous float32 of shape (n, len(FEATURES)), columns in the order of FEATURES."""
-    local = clock.local(trips.pickup_at)
-    day = local.astype("datetime64[D]")
-    minute_of_day = (local - day) / SECOND / 60.0
-    weekday = _weekday(day)
-    day_of_year = (day - day.astype("datetime64[Y]")).astype(np.float64)
-    distance, north, east = _geometry(trips)
-    norm = np.maximum(np.hypot(north, east), 1e-9)
-    columns = (
-        trips.pickup_latitude,
-        trips.pickup_longitude,
-        trips.dropoff_latitude,
-        trips.dropoff_longitude,
-        distance,
-        np.abs(north) + np.abs(east),
-        north,
-        east,
-        east / norm,
-        north / norm,
-        weekday * 24.0 + np.floor(minute_of_day / 60.0),
-        minute_of_day,
-        day_of_year,
-        trips.vendor_id,
-        trips.passenger_count,
-    )
-    matrix = np.empty((len(trips), len(FEATURES)), dtype=np.float32)
-    for position, column in enumerate(columns):
-        matrix[:, position] = column
-    return matrix
+    places = (trips.pickup_latitude, trips.pickup_longitude, trips.dropoff_latitude, trips.dropoff_longitude)
+    rest = (trips.vendor_id, trips.passenger_count)
+    return _matrix(*places, *_displacement_columns(trips), *_grid_columns(trips), *_time_columns(trips, clock), *rest)
 
 
 def classic_features_of(trips: TripColumns, clock: CityClock) -> Matrix:
@@ -105,17 +98,55 @@ def classic_features_of(trips: TripColumns, clock: CityClock) -> Matrix:
     rush = ~weekend & (((hour >= 7) & (hour <= 9)) | ((hour >= 16) & (hour <= 19)))  # noqa: PLR2004 - hours of the day
     month = (day.astype("datetime64[M]") - day.astype("datetime64[Y]")).astype(np.float64) + 1.0
     distance, _, _ = _geometry(trips)
-    columns = (distance, trips.passenger_count, trips.vendor_id, hour, weekday, month, weekend, rush)
-    matrix = np.empty((len(trips), len(CLASSIC_FEATURES)), dtype=np.float32)
-    for position, column in enumerate(columns):
-        matrix[:, position] = column
-    return matrix
+    return _matrix(distance, trips.passenger_count, trips.vendor_id, hour, weekday, month, weekend, rush)
 
 
 def feature_schema(clock: CityClock) -> str:
     """Twelve hex digits that change when the inputs' names, order, formulas or city time change."""
     content = {"features": FEATURES, "revision": REVISION, "dtype": "float32", "timezone": clock.timezone}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _displacement_columns(trips: TripColumns) -> tuple[Column, ...]:
+    distance, north, east = _geometry(trips)
+    norm = np.maximum(np.hypot(north, east), 1e-9)
+    return distance, np.abs(north) + np.abs(east), north, east, east / norm, north / norm
+
+
+def _grid_columns(trips: TripColumns) -> tuple[Column, ...]:
+    """Both ends, the way between them, and its middle, in km along and across the avenues."""
+    along_a, across_a = _on_grid(trips.pickup_latitude, trips.pickup_longitude)
+    along_b, across_b = _on_grid(trips.dropoff_latitude, trips.dropoff_longitude)
+    along, across = along_b - along_a, across_b - across_a
+    blocks = (np.abs(along), np.abs(across))
+    middle = ((along_a + along_b) / 2, (across_a + across_b) / 2)
+    return along_a, across_a, along_b, across_b, along, across, *blocks, blocks[0] + blocks[1], *middle
+
+
+def _time_columns(trips: TripColumns, clock: CityClock) -> tuple[Column, ...]:
+    """In the city's local time. The week rather than the day of the year: what one day taught does not hold for the next."""
+    local = clock.local(trips.pickup_at)
+    day = local.astype("datetime64[D]")
+    minute_of_day = (local - day) / SECOND / 60.0
+    weekday = _weekday(day)
+    week_of_year = np.floor((day - day.astype("datetime64[Y]")).astype(np.float64) / 7.0)
+    minute_of_week = weekday * 1440.0 + minute_of_day
+    return weekday * 24.0 + np.floor(minute_of_day / 60.0), minute_of_day, minute_of_week, week_of_year
+
+
+def _on_grid(latitude: Floats, longitude: Floats) -> tuple[Floats, Floats]:
+    """Kilometres along and across the avenues from GRID_ORIGIN, on a plane that touches there."""
+    turn = np.radians(GRID_BEARING_DEGREES)
+    north = EARTH_RADIUS_KM * np.radians(latitude - GRID_ORIGIN[0])
+    east = EARTH_RADIUS_KM * np.radians(longitude - GRID_ORIGIN[1]) * np.cos(np.radians(GRID_ORIGIN[0]))
+    return north * np.cos(turn) + east * np.sin(turn), east * np.cos(turn) - north * np.sin(turn)
+
+
+def _matrix(*columns: Column) -> Matrix:
+    matrix = np.empty((len(columns[0]), len(columns)), dtype=np.float32)
+    for position, column in enumerate(columns):
+        matrix[:, position] = column
+    return matrix
 
 
 def _geometry(trips: TripColumns) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

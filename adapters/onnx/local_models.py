@@ -29,7 +29,6 @@ class LocalModels:
 
     folder: Path
     feature_schema: str
-    threads: int = 1
 
     def admit(self, version: ModelVersion, fetch: Fetch) -> OnnxModel:
         """Open the copy here when it passes every check, else fetch one and open that."""
@@ -64,7 +63,7 @@ class LocalModels:
             if not folder.is_dir():
                 raise
             raise ModelRefused(f"version {version.version}: {Path(error.filename).name} is missing") from error
-        return open_model(version, content, self.feature_schema, self.threads)
+        return open_model(version, content, self.feature_schema)
 
     def _place(self, version: ModelVersion) -> Path:
         return self.folder / str(version.version)

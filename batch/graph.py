@@ -1,0 +1,30 @@
+"""Give every candidate's graph one shape: features (n, f) in, positive seconds (n,) out."""
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from domain.quality import TRAINING_DURATION_SECONDS
+
+INPUT, OUTPUT = "features", "seconds"
+
+
+def finish(content: bytes, width: int) -> bytes:
+    """Append flattening and clipping to the durations that models learn from, so that no answer is negative or absurd."""
+    model = onnx.load_from_string(content)
+    graph = model.graph
+    raw = graph.output[0].name
+    shortest, longest = (np.array(bound, dtype=np.float32) for bound in TRAINING_DURATION_SECONDS)
+    constants = {"flat": np.array([-1], dtype=np.int64), "shortest": shortest, "longest": longest}
+    graph.initializer.extend(
+        numpy_helper.from_array(np.asarray(value), f"tripcast_{name}") for name, value in constants.items()
+    )
+    graph.node.append(helper.make_node("Reshape", [raw, "tripcast_flat"], ["tripcast_answer"]))
+    # Max and Min rather than Clip, whose form depends on the version of ONNX that the converter wrote.
+    graph.node.append(helper.make_node("Max", ["tripcast_answer", "tripcast_shortest"], ["tripcast_long_enough"]))
+    graph.node.append(helper.make_node("Min", ["tripcast_long_enough", "tripcast_longest"], [OUTPUT]))
+    del graph.output[:], graph.input[1:]
+    graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [None]))
+    graph.input[0].CopyFrom(helper.make_tensor_value_info(graph.input[0].name, TensorProto.FLOAT, [None, width]))
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
