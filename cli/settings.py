@@ -30,6 +30,10 @@ class StackSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySetting
     first_share: float = Field(0.8, gt=0, lt=1, description="Share of a trips file that becomes history; the rest is replayed.")
 
 
+class OperatorSettings(KafkaSettings, PostgresSettings):
+    """What the commands need that migrate, prove and repair."""
+
+
 def roles() -> dict[str, type[Settings]]:
     """The settings of every role that this installation has."""
     found: dict[str, type[Settings]] = {"up": StackSettings}

@@ -1,9 +1,9 @@
 """The proof that nothing was lost or doubled: every offset of every partition is a row, a dead letter or a named skip."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from adapters.postgres.connection import BULK_SECONDS, Pool, bulk
+from domain.entities.audits import AuditReport, PartitionAudit, Range
 
 NAMED_RANGES = 1000  # of each kind, in all; an audit that finds more has said enough
 
@@ -61,52 +61,6 @@ from trips as t left join predictions as p
 where t.source_id is not null and p.trip_id is null
 group by 1, 2
 """
-
-Range = tuple[int, int]
-
-
-@dataclass(slots=True)
-class PartitionAudit:
-    """What the offsets [start, next) of one partition became; ranges are [first, last].
-
-    `unpredicted`: stream trips without the champion's prediction. `outside`: rows of this partition at offsets that no
-    committed batch reached. `unread`: records on the broker that were not read yet; no fault, and None when not asked.
-    """
-
-    source_id: int
-    topic: str
-    partition: int
-    start_offset: int
-    next_offset: int
-    published_offset: int
-    rows: int = 0
-    dead_letters: int = 0
-    skipped: dict[str, int] = field(default_factory=dict)
-    outside: int = 0
-    unpredicted: int = 0
-    gaps: list[Range] = field(default_factory=list)
-    doubles: list[Range] = field(default_factory=list)
-    lost: list[Range] = field(default_factory=list)
-    unread: int | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether rows + dead letters + skipped = next - start, each offset once, nothing lost, every trip predicted."""
-        accounted = self.rows + self.dead_letters + sum(self.skipped.values())
-        faults = self.gaps or self.doubles or self.lost or self.outside or self.unpredicted
-        return not faults and accounted == self.next_offset - self.start_offset
-
-
-@dataclass(frozen=True, slots=True)
-class AuditReport:
-    """All partitions that were ever read, of every incarnation of the topic."""
-
-    partitions: tuple[PartitionAudit, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether every partition adds up."""
-        return all(partition.ok for partition in self.partitions)
 
 
 async def audit(pool: Pool, end_offsets: Mapping[tuple[int, int], int] | None = None) -> AuditReport:

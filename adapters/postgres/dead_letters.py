@@ -1,13 +1,11 @@
 """Dead letters as people meet them: listed, shown, and replayed."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
 from asyncpg import Record
 
 from adapters.postgres.connection import Pool, connected
-from domain.entities.rejections import DeadLetter, Reason
+from domain.entities.rejections import DeadLetter, Reason, StoredDeadLetter
 from domain.errors import InvalidInput
 
 COLUMNS = """
@@ -27,22 +25,6 @@ order by dead_letter_id
 LOCK = COLUMNS + "where dead_letter_id = $1 and ($2 or replayed_at is null) for update of dead_letters"
 REASONS = {str(reason): reason for reason in Reason}
 MARK = "update dead_letters set replayed_at = now() where dead_letter_id = $1"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredDeadLetter:
-    """A refused event as it is stored."""
-
-    dead_letter_id: int
-    topic: str
-    letter: DeadLetter
-    recorded_at: datetime
-    replayed_at: datetime | None
-
-    @property
-    def origin(self) -> str:
-        """Topic, partition and offset of the record."""
-        return f"{self.topic}/{self.letter.partition}/{self.letter.offset}"
 
 
 Publish = Callable[[StoredDeadLetter], Awaitable[None]]

@@ -28,7 +28,7 @@ class Reason(StrEnum):
     UNKNOWN_VERSION = "unknown_version", "the event version is not known"
     INVALID_SCHEMA = "invalid_schema", "a field is missing, unknown or of the wrong type"
     # What can be decoded and cannot be true.
-    TRIP_ID_INVALID = "trip_id_invalid", "the trip id is empty or too long"
+    TRIP_ID_INVALID = "trip_id_invalid", "the trip id is empty, too long or contains NUL"
     VENDOR_INVALID = "vendor_invalid", "the vendor id is outside 1 to 32767"
     PASSENGER_COUNT_INVALID = "passenger_count_invalid", "the passenger count is outside 0 to 9"
     COORDINATES_MISSING = "coordinates_missing", "a coordinate is zero, not a number or missing"
@@ -66,3 +66,19 @@ class DeadLetter:
     headers: tuple[tuple[str, bytes | None], ...]
     reason: Reason
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDeadLetter:
+    """A refused event as it is stored."""
+
+    dead_letter_id: int
+    topic: str
+    letter: DeadLetter
+    recorded_at: datetime
+    replayed_at: datetime | None
+
+    @property
+    def origin(self) -> str:
+        """Topic, partition and offset of the record."""
+        return f"{self.topic}/{self.letter.partition}/{self.letter.offset}"

@@ -1,0 +1,76 @@
+"""The composition root of the commands that migrate, prove and repair."""
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from adapters.kafka.producer import RecordProducer
+from adapters.kafka.topics import ensure_topics
+from adapters.postgres.audit import audit as account
+from adapters.postgres.connection import Pool, open_pool
+from adapters.postgres.dead_letters import DeadLetters, Publish
+from adapters.postgres.migrate import REVISION, check_schema, migrate
+from cli.settings import OperatorSettings
+from domain.entities.audits import AuditReport
+from domain.entities.rejections import StoredDeadLetter
+from schemas.headers import REPLAY_OF
+from schemas.topics import TRIP_EVENTS
+
+
+def migrate_database(settings: OperatorSettings) -> str:
+    """Create or upgrade the tables; returns their revision. Raises DatabaseUnreachable, SchemaMismatch, ConcurrentUpdate."""
+    migrate(settings.database.get_secret_value())
+    return REVISION
+
+
+async def create_topics(settings: OperatorSettings) -> list[str]:
+    """Create the topics that are missing; returns their names. Raises BrokerUnreachable, InvalidInput."""
+    _quieten_aiokafka()
+    return await ensure_topics(settings)
+
+
+async def audit(settings: OperatorSettings) -> AuditReport:
+    """Account for every offset that was read. Raises DatabaseUnreachable, SchemaMismatch."""
+    async with _database(settings, "tripcast-audit") as pool:
+        return await account(pool)
+
+
+@asynccontextmanager
+async def dead_letters(settings: OperatorSettings) -> AsyncIterator[DeadLetters]:
+    """The stored dead letters. Raises DatabaseUnreachable, SchemaMismatch."""
+    async with _database(settings, "tripcast-dead-letters") as pool:
+        yield DeadLetters(pool)
+
+
+@asynccontextmanager
+async def republishing(settings: OperatorSettings) -> AsyncIterator[Publish]:
+    """Publishing dead letters to the trip events topic again, byte for byte. Raises BrokerUnreachable."""
+    _quieten_aiokafka()
+    topic = settings.topic_prefix + TRIP_EVENTS.name
+    async with RecordProducer(settings.kafka) as producer:
+
+        async def publish(stored: StoredDeadLetter) -> None:
+            letter = stored.letter
+            await producer.send(topic, letter.key, letter.value, _headers(stored))
+
+        yield publish
+
+
+def _headers(stored: StoredDeadLetter) -> Sequence[tuple[str, bytes | None]]:
+    """The original headers, and where the record was refused; the last refusal alone if there were several."""
+    original = [header for header in stored.letter.headers if header[0] != REPLAY_OF]
+    return [*original, (REPLAY_OF, stored.origin.encode())]
+
+
+def _quieten_aiokafka() -> None:
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # what it complains of reaches the user as our error
+
+
+@asynccontextmanager
+async def _database(settings: OperatorSettings, application: str) -> AsyncIterator[Pool]:
+    pool = await open_pool(settings, application)
+    try:
+        await check_schema(pool)
+        yield pool
+    finally:
+        await pool.close()
