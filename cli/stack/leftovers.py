@@ -46,3 +46,4 @@ def _ask_to_end(process: psutil.Process) -> None:
     """SIGTERM; for PostgreSQL SIGINT, its fast shutdown, since SIGTERM would wait for all clients."""
     with suppress(psutil.Error):
         process.send_signal(signal.SIGINT if process.name() == "postgres" else signal.SIGTERM)
+        process.resume()  # a frozen one would not hear it

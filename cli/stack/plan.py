@@ -1,6 +1,6 @@
 """Which units a local stack consists of: embedded parts where the settings give no address, and the roles."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from adapters.environment.origins import set_by_the_user
@@ -25,6 +25,9 @@ from schemas.topics import TRIP_EVENTS
 PORT_NAMES = ("kafka", "kafka_controller", "database", "mlflow", "worker")
 
 
+RoleUnits = Callable[[RoleOptions], list[Unit]]
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The units in order of need, and the addresses that follow from them."""
@@ -35,8 +38,8 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def make_plan(settings: StackSettings, folder: DataFolder, options: UpOptions) -> Plan:
-    """Decide what runs where. Raises PortInUse when a port that the user has set is taken."""
+def make_plan(settings: StackSettings, folder: DataFolder, options: UpOptions, units_of: RoleUnits = role_units) -> Plan:
+    """Decide what runs where; `units_of` makes our roles into units. Raises PortInUse for a taken port of the settings."""
     ports, notes = _ports(settings, folder)
     embedded = _Embedded(settings, folder, ports)
     addresses = embedded.addresses()
@@ -48,7 +51,7 @@ def make_plan(settings: StackSettings, folder: DataFolder, options: UpOptions) -
     )
     units = (
         *embedded.units(),
-        *role_units(RoleOptions(roles, folder, options, str(settings.first_share), without_password(addresses.database))),
+        *units_of(RoleOptions(roles, folder, options, str(settings.first_share), without_password(addresses.database))),
     )
     return Plan(units, addresses, roles, notes)
 

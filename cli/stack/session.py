@@ -12,7 +12,8 @@ from cli.stack.leftovers import reap
 from cli.stack.live import Error, LiveLine
 from cli.stack.once import Drain
 from cli.stack.options import UpOptions
-from cli.stack.plan import Plan, make_plan
+from cli.stack.plan import Plan, RoleUnits, make_plan
+from cli.stack.role_units import role_units
 from cli.stack.screen import Screen, busy
 from cli.stack.summary import Summary, summarise
 from cli.stack.supervisor import Supervisor
@@ -23,7 +24,9 @@ LINE_SECONDS = 1.0
 ERROR_SECONDS = 5.0
 
 
-def up(settings: StackSettings, folder: DataFolder, options: UpOptions, console: Console) -> Summary | None:
+def up(
+    settings: StackSettings, folder: DataFolder, options: UpOptions, console: Console, units_of: RoleUnits = role_units
+) -> Summary | None:
     """Run the stack until it is told to stop; with `once` until all is drained, and then give the summary.
 
     Raises StackRunning, PortInUse, PartFailed, InvalidInput.
@@ -33,7 +36,7 @@ def up(settings: StackSettings, folder: DataFolder, options: UpOptions, console:
         reaped = reap(folder.marker)
         if reaped:
             screen.say(f"stopped what a killed stack had left running: {', '.join(reaped)}", style="yellow")
-        plan = make_plan(settings, folder, options)
+        plan = make_plan(settings, folder, options, units_of)
         for note in plan.notes:
             screen.say(note, style="yellow")
         folder.publish(plan.addresses.environment())

@@ -13,7 +13,7 @@ from types import FrameType
 from cli.embedded.part import Part
 from cli.exit_codes import USAGE, error_of
 from cli.stack.units import PROVEN_SECONDS, State, Unit, Work
-from domain.errors import PartFailed
+from domain.errors import PartFailed, PortInUse
 
 TICK_SECONDS = 0.1
 MOST_FAILURES = 5  # deaths in a row before it ever became ready: then it is no accident
@@ -104,8 +104,14 @@ class Supervisor:
     def _start(self, unit: Unit) -> None:
         unit.running = unit.part()
         self._started = [*(other for other in self._started if other is not unit), unit]
-        unit.running.spawn()
-        self._enter(unit, State.STARTING)
+        try:
+            unit.running.spawn()
+        except PortInUse:
+            if not unit.deaths:
+                raise
+            self._died(unit, unit.running)  # an orphan of the process that died: it lets go of the port soon
+        else:
+            self._enter(unit, State.STARTING)
 
     def _starting(self, unit: Unit) -> None:
         part = _part(unit)
