@@ -1,34 +1,10 @@
-"""The record of every training: what was learned from, how well, and what became of it."""
+"""The stored records of trainings."""
 
-from dataclasses import astuple, dataclass, fields
-from datetime import datetime
+from dataclasses import astuple, fields
 
 from adapters.postgres.connection import Pool, connected
 from adapters.postgres.storable import text
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingRun:
-    """One candidate trained once. Errors in minutes on the held-out trips of `split`; `model_version` if registered.
-
-    The trips had pickups in [data_from, data_to]; `data_sha256` is the hash of their columns.
-    """
-
-    mlflow_run_id: str
-    candidate: str
-    split: str
-    started_at: datetime
-    seconds: float
-    rows: int
-    data_from: datetime
-    data_to: datetime
-    data_sha256: str
-    rmse_minutes: float
-    mae_minutes: float
-    r2: float
-    model_version: int | None
-    reason: str
-
+from domain.entities.trainings import TrainingRun
 
 COLUMNS = ", ".join(field.name for field in fields(TrainingRun))
 INSERT = f"""
