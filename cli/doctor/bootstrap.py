@@ -1,6 +1,9 @@
 """What the systems say: the only module of the doctor that reaches for them."""
 
 import asyncio
+import json
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -123,7 +126,8 @@ class _Systems:
                 "worker", f"{address}/livez does not say that it lives", "start it (`tripcast worker`), or see its log"
             )
         if not http_ok(f"{address}/readyz"):
-            return wrong("worker", f"{address}/readyz names what it lacks", f"look: curl {address}/readyz")
+            lacks = ", ".join(f"{what} ({why})" for what, why in missing_of(address).items())
+            return wrong("worker", f"{address} lives but lacks: {lacks}", "repair what it lacks: it goes on by itself")
         return well("worker", f"{address} lives and is ready")
 
     def lag(self) -> Finding:
@@ -154,6 +158,17 @@ class _Systems:
                 await pool.close()
 
         return asyncio.run(run())
+
+
+def missing_of(worker_address: str) -> dict[str, str]:
+    """What the worker says that it lacks; empty when it does not say."""
+    try:
+        with urllib.request.urlopen(f"{worker_address}/readyz", timeout=2.0) as answer:  # noqa: S310 - our own http address
+            return dict(json.load(answer)["missing"])
+    except urllib.error.HTTPError as refusal:  # 503 carries the reasons
+        return dict(json.load(refusal)["missing"])
+    except (OSError, ValueError, KeyError):
+        return {}
 
 
 def _never_fetch(*_: object) -> None:
