@@ -88,7 +88,9 @@ def fit_for_training(duration_seconds: Floats) -> NDArray[np.bool_]:
 
 
 def _bad_ids(trip_ids: NDArray[np.object_]) -> NDArray[np.bool_]:
-    return np.fromiter((not 0 < len(trip_id) <= MAX_TRIP_ID_LENGTH for trip_id in trip_ids), np.bool_, len(trip_ids))
+    """Also what PostgreSQL cannot store as text: NUL."""
+    bad = (not 0 < len(trip_id) <= MAX_TRIP_ID_LENGTH or "\0" in trip_id for trip_id in trip_ids)
+    return np.fromiter(bad, np.bool_, len(trip_ids))
 
 
 def _first(count: int, *rules: tuple[Reason, NDArray[np.bool_]]) -> Verdicts:

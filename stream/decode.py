@@ -136,6 +136,8 @@ def _reason_of(record: Record, error: Exception | None) -> tuple[Reason, str]:
 def _reason_of_text(value: bytes, error: Exception | None) -> tuple[Reason, str]:
     try:
         content = msgspec.json.decode(value)
+    except msgspec.ValidationError as unreadable:  # JSON, with a number that no machine type holds
+        return Reason.INVALID_SCHEMA, str(unreadable)
     except (ValueError, RecursionError) as malformed:
         return Reason.INVALID_JSON, str(malformed)
     if not isinstance(content, dict):
@@ -146,8 +148,6 @@ def _reason_of_text(value: bytes, error: Exception | None) -> tuple[Reason, str]
         return (Reason.UNKNOWN_VERSION if versioned else Reason.UNKNOWN_TYPE), ""
     if isinstance(error, msgspec.ValidationError):
         return Reason.INVALID_SCHEMA, str(error)
-    if isinstance(error, UnicodeEncodeError):
-        return Reason.INVALID_UTF8, "the trip id has a lone surrogate"
     return Reason.KEY_MISMATCH, ""
 
 

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -226,3 +226,15 @@ def events_of(trips: TripColumns, *, minutes: int = 10) -> tuple[list[TripStarte
 
 def _aware(moment: Any) -> datetime:
     return moment.astype("datetime64[us]").item().replace(tzinfo=UTC)
+
+
+@asynccontextmanager
+async def world_of(kafka: str, database: str, prefix: str, folder: Path) -> AsyncIterator[World]:
+    """A world with its topics; its workers are ended afterwards."""
+    world = World(kafka, database, prefix, folder, [])
+    await world.prepare()
+    try:
+        yield world
+    finally:
+        for worker in world.started:
+            stop(worker)

@@ -8,17 +8,14 @@ import msgspec
 import pytest
 
 from schemas.events import TripPredicted
-from tests.running import World, events_of, stop, until
+from tests.running import World, events_of, until, world_of
 from tests.trips import random_trips
 
 
 @pytest.fixture
 async def world(kafka_address: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
-    world = World(kafka_address, database, topic_prefix, tmp_path, [])
-    await world.prepare()
-    yield world
-    for worker in world.started:
-        stop(worker)
+    async with world_of(kafka_address, database, topic_prefix, tmp_path) as world:
+        yield world
 
 
 async def test_started_trips_are_scored_stored_settled_and_published(world: World) -> None:
