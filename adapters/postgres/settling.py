@@ -94,6 +94,7 @@ def settle(batch: EventBatch, odd: Mapping[str, Stored]) -> Verdict:
         verdict.settled = sum(trip_id not in odd for trip_id in completed)
         for trip_id, events in _events_of(batch, odd).items():
             _tell(trip_id, odd[trip_id], events, verdict)
+        verdict.contradictions.sort(key=lambda one: (one.partition, one.offset))
     return verdict
 
 
