@@ -140,9 +140,10 @@ def test_the_first_signal_asks_to_stop_and_the_second_kills_who_does_not_listen(
         signal.raise_signal(signal.SIGINT)
         assert supervisor.stopping
         supervisor.run(until=lambda: pytest.fail("a stopping supervisor goes on"))
+        assert unit.running is not None
+        assert unit.running.running()
         signal.raise_signal(signal.SIGINT)
-        supervisor.stop()
-    assert unit.running is None
+        assert unit.running.process.wait(timeout=10) == -signal.SIGKILL
 
 
 def test_an_interrupt_of_the_terminal_reaches_no_child(children: Children) -> None:
