@@ -66,7 +66,7 @@ async def connected(pool: Pool) -> AsyncIterator[Connection]:
                 raise
             except (pg.InterfaceError, pg.InternalClientError) as error:  # misuse, or a connection closed between statements
                 if _is_closed(connection):
-                    raise DatabaseUnreachable(f"PostgreSQL closed the connection: {in_words(error)}") from error
+                    raise DatabaseUnreachable(f"PostgreSQL: {in_words(error.__context__ or error)}") from error
                 raise
 
 

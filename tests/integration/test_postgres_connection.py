@@ -1,0 +1,130 @@
+"""Every fault of the server or the network becomes DatabaseUnreachable, in time, and its connection is not used again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from adapters.environment.settings import PostgresSettings
+from adapters.postgres import connection as adapter
+from adapters.postgres.connection import Pool, address_of, connected, open_pool
+from domain.errors import DatabaseUnreachable, InvalidInput
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[Pool]:
+    opened = await open_pool(PostgresSettings(database=database, database_pool=2), "tripcast-test")
+    yield opened
+    await opened.close()
+
+
+async def _pid(pool: Pool) -> int:
+    async with connected(pool) as connection:
+        return int(await connection.fetchval("select pg_backend_pid()"))
+
+
+class TestOpening:
+    async def test_a_closed_port_is_named_without_the_password(self) -> None:
+        with pytest.raises(DatabaseUnreachable, match=r"127\.0\.0\.1:1/tripcast") as raised:
+            await open_pool(PostgresSettings(database="postgresql://someone:geheim@127.0.0.1:1/tripcast"))
+        assert "geheim" not in str(raised.value)
+
+    async def test_a_wrong_password_is_said(self, database: str) -> None:
+        user, _, place = database.removeprefix("postgresql://").partition("@")
+        with pytest.raises(DatabaseUnreachable, match="password"):
+            await open_pool(PostgresSettings(database=f"postgresql://{user.partition(':')[0]}:wrong@{place}"))
+
+    async def test_an_unknown_database_is_said(self, database: str) -> None:
+        with pytest.raises(DatabaseUnreachable, match="does not exist"):
+            await open_pool(PostgresSettings(database=database.rpartition("/")[0] + "/nowhere"))
+
+    @pytest.mark.parametrize("address", ["mysql://there/x", "postgresql://host:port/x", "tripcast"])
+    async def test_what_is_no_address_is_said(self, address: str) -> None:
+        with pytest.raises(InvalidInput, match="TRIPCAST_DATABASE"):
+            await open_pool(PostgresSettings(database=address))
+
+    async def test_a_server_that_accepts_and_never_answers_is_given_up(self) -> None:
+        async def keep_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+            await writer.wait_closed()
+            closed.set()
+
+        closed = asyncio.Event()
+        server = await asyncio.start_server(keep_silent, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        settings = PostgresSettings(database=f"postgresql://a@127.0.0.1:{port}/x", database_connect_seconds=0.2)
+        async with server:
+            with pytest.raises(DatabaseUnreachable, match="within the deadline"):
+                await open_pool(settings)
+            await closed.wait()
+
+    async def test_the_server_knows_our_deadlines(self, pool: Pool) -> None:
+        names = ("application_name", "statement_timeout", "idle_in_transaction_session_timeout", "jit")
+        async with connected(pool) as connection:
+            found = [await connection.fetchval("select current_setting($1)", name) for name in names]
+        assert found == ["tripcast-test", "30s", "30s", "off"]
+
+
+class TestFaults:
+    async def test_a_connection_that_the_server_ends_is_replaced(self, pool: Pool) -> None:
+        before = await _pid(pool)
+        with pytest.raises(DatabaseUnreachable, match="administrator"):
+            async with connected(pool) as connection, connection.transaction():
+                await connection.execute("select pg_terminate_backend(pg_backend_pid())")
+        assert await _pid(pool) != before
+
+    async def test_a_connection_that_closes_between_two_statements_is_said(self, pool: Pool) -> None:
+        async def end_and_ask() -> None:
+            async with connected(pool) as connection, connection.transaction():
+                connection.terminate()
+                await connection.execute("select 1")
+
+        with pytest.raises(DatabaseUnreachable):
+            await end_and_ask()
+        await _pid(pool)
+
+    # Disk full, shut down, starting up, deadlock, standby, input/output error, too many connections, lock not available.
+    @pytest.mark.parametrize("state", ["53100", "57P01", "57P03", "40P01", "25006", "58030", "53300", "55P03"])
+    async def test_what_the_server_cannot_help_is_infrastructure(self, pool: Pool, state: str) -> None:
+        before = await _pid(pool)
+        with pytest.raises(DatabaseUnreachable):
+            async with connected(pool) as connection:
+                await connection.execute(f"do $$ begin raise exception 'planted' using errcode = '{state}'; end $$")
+        assert await _pid(pool) != before
+
+    async def test_after_a_failover_no_old_connection_is_used(self, pool: Pool) -> None:
+        async with connected(pool) as one, connected(pool) as two:
+            before = {await one.fetchval("select pg_backend_pid()"), await two.fetchval("select pg_backend_pid()")}
+        with pytest.raises(DatabaseUnreachable, match="read-only"):
+            async with connected(pool) as connection, connection.transaction(readonly=True):
+                await connection.execute("create table t ()")
+        async with connected(pool) as one, connected(pool) as two:
+            after = {await one.fetchval("select pg_backend_pid()"), await two.fetchval("select pg_backend_pid()")}
+        assert not before & after
+
+    async def test_a_statement_that_takes_too_long_is_cancelled(self, database: str) -> None:
+        pool = await open_pool(PostgresSettings(database=database, database_command_seconds=0.2))
+        with pytest.raises(DatabaseUnreachable):
+            async with connected(pool) as connection:
+                await connection.execute("select pg_sleep(60)")
+        await pool.close()
+
+    async def test_waiting_for_a_connection_ends(self, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(adapter, "ACQUIRE_SECONDS", 0.1)
+        async with connected(pool), connected(pool):
+            with pytest.raises(DatabaseUnreachable, match="within the deadline"):
+                await _pid(pool)
+
+    async def test_our_own_mistakes_stay_loud(self, pool: Pool) -> None:
+        with pytest.raises(asyncpg.UndefinedTableError):
+            async with connected(pool) as connection:
+                await connection.execute("select * from no_such_table")
+        with pytest.raises(asyncpg.InterfaceError):
+            async with connected(pool) as connection:
+                await connection.fetch("select $1::int")
+
+
+def test_an_address_is_shown_without_its_user() -> None:
+    assert address_of("postgresql://someone:geheim@db.example:5433/trips?sslmode=require") == "db.example:5433/trips"
