@@ -43,6 +43,7 @@ def run(settings: WorkerSettings, *, champion: Champion | None = None, decode_on
     """
     application = create_worker(settings, champion or follow_champion(settings), decode_one)
     worker = faust.Worker(application, override_logging=False, redirect_stdouts=False, quiet=True, loglevel="WARNING")
+    worker.spinner = None
     try:
         worker.execute_from_commandline()
     except SystemExit:

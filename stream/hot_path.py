@@ -185,8 +185,8 @@ class HotPath:
         self._ledger.pick_up()
         self._room.clear()
         self._to_write.put_nowait(InHand(self._taken[0], source_id, prepared))
-        if not self._first_is_through:
-            await self._ledger.idle.wait()  # alone in hand while its mark stands
+        if self._reader.growing or not self._first_is_through:  # alone in hand: see `marks`
+            await self._ledger.idle.wait()
             self._first_is_through = True
 
     def _now(self) -> tuple[int, int]:

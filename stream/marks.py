@@ -10,9 +10,10 @@ mark that a take-over finds says what the one before died with:
 - a mark at the stored offset: it died with that record alone in hand. Up to three times it is tried alone again; after the
   third death it is a dead letter, `kills_the_worker`, without being looked at.
 
-A killer in a later, larger batch dies unmarked. Batches start small and double, so that every restart comes at least half way
-closer, until the killer is in a first batch. A `kill -9` from outside would have to hit the same few milliseconds of the same
-record three times to look like one. An outage does not: whoever waits for the database is alive, and knows its own marks.
+A killer in a later, larger batch dies unmarked. Batches start small and double, each alone in hand until they are full, so that
+every restart comes about half way closer, until the killer is in a first batch. A `kill -9` from outside would have to hit the
+same few milliseconds of the same record three times to look like one. An outage does not: whoever waits for the database is
+alive, and knows its own marks.
 """
 
 from dataclasses import dataclass, field

@@ -52,6 +52,11 @@ class Reader:
     _limit: int = FIRST_BATCH_RECORDS
     _sightings: dict[int, Sighting] = field(default_factory=dict)
 
+    @property
+    def growing(self) -> bool:
+        """Whether the next batch is smaller than it may be."""
+        return self._limit < self.largest_batch
+
     def start(self, positions: Mapping[int, int]) -> None:
         """Forget everything and read from these positions. Raises PositionLost when a partition is not ours any more."""
         self.next_offsets = dict(positions)

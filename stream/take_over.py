@@ -146,6 +146,6 @@ def _check_end(position: Position, end: int) -> None:
     if position.next_offset > end:
         raise OffsetGap(
             f"partition {position.partition} ends at {end}, below the stored offset {position.next_offset}: the broker "
-            "lost records that are rows already (an unclean election, or a restored backup). Re-create the topic, or restore the "
-            "broker, then start the worker again"
+            "lost records that are rows already (an unclean election, or a restored backup). Re-create the topic, or restore "
+            "the broker, then start the worker again"
         )

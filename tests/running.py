@@ -187,9 +187,9 @@ class World:
 
 
 async def until(condition: Callable[[], Awaitable[bool]], deadline: float = DEADLINE_SECONDS) -> None:
-    """Return when the condition holds; for what cannot be awaited, since it happens in another process."""
+    """Return when the condition holds; for what cannot be awaited."""
     async with asyncio.timeout(deadline):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 - it becomes true in another process
             await asyncio.sleep(0.05)
 
 
@@ -225,7 +225,8 @@ def events_of(trips: TripColumns, *, minutes: int = 10) -> tuple[list[TripStarte
 
 
 def _aware(moment: Any) -> datetime:
-    return moment.astype("datetime64[us]").item().replace(tzinfo=UTC)
+    naive: datetime = moment.astype("datetime64[us]").item()
+    return naive.replace(tzinfo=UTC)
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ SESSION_SECONDS = 10.0
 HEARTBEAT_SECONDS = 2.0
 REQUEST_SECONDS = 10.0
 CLOSING_SECONDS = 3.0
+METADATA_SECONDS = 5.0  # how soon a re-created topic, or one with more partitions, is noticed
 PARTITION_FETCH_BYTES = 4 * 1024 * 1024
 IDLE_FETCH_MS = 100  # the broker answers a connection's requests in turn: who asks for offsets waits behind an idle fetch
 
@@ -52,6 +53,7 @@ class EventConsumer:
             session_timeout_ms=int(SESSION_SECONDS * 1000),
             heartbeat_interval_ms=int(HEARTBEAT_SECONDS * 1000),
             request_timeout_ms=int(REQUEST_SECONDS * 1000),
+            metadata_max_age_ms=int(METADATA_SECONDS * 1000),
             fetch_max_wait_ms=IDLE_FETCH_MS,
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
         )

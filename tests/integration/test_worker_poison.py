@@ -20,7 +20,7 @@ async def world(kafka_address: str, database: str, topic_prefix: str, tmp_path: 
 
 
 async def test_ten_kinds_of_poison_are_quarantined_byte_for_byte_and_their_neighbours_scored(world: World) -> None:
-    trips, completions = events_of(random_trips(22))
+    trips, _ = events_of(random_trips(22))
     good = msgspec.json.encode(trips[0])
     poison = {
         Reason.TOO_LARGE: (b"big", b"x" * 5_000_000),

@@ -1,6 +1,6 @@
 """What is refused, and by which name; the neighbours of a bad event are events like any other."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta, timezone
 
 import msgspec
@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.entities.rejections import Reason
+from domain.entities.trips import TripColumns
 from domain.quality import TripRules
 from schemas.events import Point, TripCompleted, TripStarted
 from schemas.topics import MAX_EVENT_BYTES
@@ -145,5 +146,5 @@ def test_no_mutation_of_an_event_raises(noise: bytes, where: int) -> None:
     assert len(batch.started) + len(batch.completed) + len(batch.dead_letters) == 1
 
 
-def vars_of(columns: object) -> list[np.ndarray]:
-    return [getattr(columns, name) for name in columns.__slots__]
+def vars_of(columns: TripColumns) -> list[np.ndarray]:
+    return [getattr(columns, field.name) for field in fields(columns)]
