@@ -111,6 +111,21 @@ class ModelLibrary(Protocol):
         ...
 
 
+class LifecycleJournal(Protocol):
+    """The record of what happened to models. Raises DatabaseUnreachable."""
+
+    async def record(self, event: LifecycleEvent) -> None:
+        """Append an event."""
+        ...
+
+    async def newest(self, kinds: Sequence[str]) -> LifecycleEvent | None:
+        """The event of these kinds that was recorded last, or None."""
+        ...
+
+
+Announce = Callable[[LifecycleEvent], Awaitable[None]]
+
+
 Refuse = Callable[[Sequence[Contradiction]], Awaitable[Sequence[DeadLetter]]]
 
 

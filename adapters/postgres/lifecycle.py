@@ -31,3 +31,26 @@ async def lifecycle_events(pool: Pool, kind: str | None = None, limit: int = 100
     async with connected(pool) as connection:
         rows = await connection.fetch(NEWEST, kind, limit)
     return [LifecycleEvent(**{**row, "details": json.loads(row["details"])}) for row in rows]
+
+
+NEWEST_OF = """
+select kind, subject, actor, reason, at, details from lifecycle_events
+where kind = any($1::text[]) and ($2::text is null or subject = $2) order by event_id desc limit 1
+"""
+
+
+class Journal:
+    """Implements `domain.ports.LifecycleJournal`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def record(self, event: LifecycleEvent) -> None:
+        """Append an event."""
+        await record_lifecycle_event(self._pool, event)
+
+    async def newest(self, kinds: Sequence[str], subject: str | None = None) -> LifecycleEvent | None:
+        """The event of these kinds, and about this subject if one is given, that was recorded last."""
+        async with connected(self._pool) as connection:
+            row = await connection.fetchrow(NEWEST_OF, list(kinds), subject)
+        return LifecycleEvent(**{**row, "details": json.loads(row["details"])}) if row else None

@@ -46,3 +46,19 @@ class LifecycleEvent:
     reason: str
     at: datetime
     details: dict[str, object] = field(default_factory=dict)
+
+
+class RoleChange(StrEnum):
+    """Kinds of the lifecycle events that say who is champion from then on."""
+
+    PROMOTED = "model.promoted"
+    ROLLED_BACK = "model.rolled_back"
+
+
+def role_change(
+    kind: RoleChange, version: ModelVersion, replaced: ModelVersion | None, *, actor: str, reason: str, at: datetime
+) -> LifecycleEvent:
+    """The event of a version becoming champion instead of another."""
+    other = None if replaced is None or replaced.version == version.version else replaced.version
+    details: dict[str, object] = {"version": version.version, "run_id": version.run_id, "replaced": other}
+    return LifecycleEvent(kind, f"version {version.version}", actor, reason, at, details)

@@ -1,0 +1,19 @@
+"""The settings of training, and of everything else that happens to models beside the stream."""
+
+import os
+
+from pydantic import Field
+
+from adapters.environment.settings import CitySettings, KafkaSettings, MlflowSettings, PostgresSettings
+
+
+class BatchSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySettings):
+    """What train, trainer, models, promote, rollback and verify read from their environment."""
+
+    train_threads: int = Field(
+        default_factory=lambda: min(os.cpu_count() or 1, 8), ge=1, le=256, description="Threads that training may use."
+    )
+    train_least_trips: int = Field(
+        5000, ge=500, description="Completed trips that the trainer waits for before the first model."
+    )
+    trainer_poll_seconds: float = Field(5.0, gt=0, description="How often the trainer looks whether the first model is due.")

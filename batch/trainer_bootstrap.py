@@ -1,0 +1,62 @@
+"""Put the trainer role together. It stays light: what training itself needs is loaded by the process that trains."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+
+import structlog
+
+from adapters.kafka.lifecycle import Done, listening
+from adapters.postgres.connection import Pool
+from adapters.postgres.labels import labelled_trips_up_to
+from adapters.postgres.lifecycle import Journal
+from batch import bootstrap
+from batch.settings import BatchSettings
+from batch.trainer import Trainer
+from batch.training_process import TrainingProcess
+from domain.entities.models import Alias
+from domain.errors import TripcastError, Unreachable
+from domain.features import feature_schema
+from schemas.events import LifecycleChanged
+from schemas.topics import MODEL_LIFECYCLE
+
+log = structlog.get_logger("tripcast.trainer")
+
+
+async def run(settings: BatchSettings, command: Sequence[str], errors: Mapping[int, type[TripcastError]]) -> None:
+    """Run the role until SIGTERM or SIGINT."""
+    work = asyncio.create_task(_run(settings, TrainingProcess(command, errors)))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+    try:
+        await work
+    except asyncio.CancelledError:
+        log.info("stopped")
+
+
+async def _run(settings: BatchSettings, train: TrainingProcess) -> None:
+    while True:
+        try:
+            async with bootstrap.database(settings) as pool:
+                await _trainer(settings, pool, train)()
+        except Unreachable as error:  # the first connection; afterwards the trainer itself is patient
+            log.warning("waiting", what="database", error=str(error))
+            await asyncio.sleep(settings.trainer_poll_seconds)
+
+
+def _trainer(settings: BatchSettings, pool: Pool, train: TrainingProcess) -> Trainer:
+    registry, schema = bootstrap.registry_of(settings), feature_schema(settings.clock())
+
+    async def first_is_due() -> bool | None:
+        champion = await asyncio.to_thread(registry.resolve, Alias.CHAMPION)
+        if champion is not None and champion.feature_schema == schema:
+            return False
+        enough = await labelled_trips_up_to(pool, settings.train_least_trips) >= settings.train_least_trips
+        return True if enough else None
+
+    def listen() -> AbstractAsyncContextManager[AsyncIterator[tuple[LifecycleChanged, Done]]]:
+        topic = f"{settings.topic_prefix}{MODEL_LIFECYCLE.name}"
+        return listening(settings.kafka, topic, f"{settings.topic_prefix}tripcast-trainer")
+
+    return Trainer(first_is_due, train, listen, Journal(pool), bootstrap.SystemClock(), settings.trainer_poll_seconds)
