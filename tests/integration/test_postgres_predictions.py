@@ -1,0 +1,125 @@
+"""Predictions read back for verification, errors of mature trips, and the record of trainings."""
+
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from adapters.environment.settings import PostgresSettings
+from adapters.postgres.connection import Pool, open_pool
+from adapters.postgres.lifecycle import lifecycle_events, record_lifecycle_event
+from adapters.postgres.predictions import StoredPredictions, stored_predictions
+from adapters.postgres.quality import mature_error
+from adapters.postgres.stream_store import Streams
+from adapters.postgres.training_runs import TrainingRuns
+from domain.entities.models import LifecycleEvent
+from domain.entities.predictions import PredictionColumns, Role
+from domain.entities.streams import ModelStamp, StreamSource
+from domain.entities.trainings import TrainingRun
+from tests.batches import End, Event, Refusals, Start, batch_of
+
+NOON = datetime(2016, 3, 1, 17, tzinfo=UTC)
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[Pool]:
+    pool = await open_pool(PostgresSettings(database=database))
+    yield pool
+    await pool.close()
+
+
+async def _write(pool: Pool, events: list[Event], stamp: ModelStamp, seconds: float | None = None) -> PredictionColumns:
+    store = Streams(pool)
+    source_id = await store.register(StreamSource("cluster", "trip-events", uuid.UUID(int=1)))
+    first = (await store.open_partition(source_id, 0, 0)).next_offset
+    batch = replace(batch_of(events, {0: first}), stamp=stamp)
+    if seconds is not None:
+        constant = np.full(len(batch.started), seconds, dtype=np.float32)
+        batch = replace(batch, predictions=PredictionColumns(batch.started.trip_id, constant, constant, constant))
+    await store.write(source_id, batch, Refusals())
+    return batch.predictions
+
+
+async def _read(pool: Pool, **filters: object) -> list[StoredPredictions]:
+    return [chunk async for chunk in stored_predictions(pool, **filters)]  # type: ignore[arg-type]
+
+
+async def test_predictions_come_back_bit_for_bit_with_their_trips_and_makers(pool: Pool) -> None:
+    old = await _write(pool, [Start("b", minute=1), Start("a")], ModelStamp(1, "schema1"))
+    await _write(pool, [Start("c", passengers=5)], ModelStamp(2, "schema2"))
+    first, second = await _read(pool)
+    assert (first.model_version, first.feature_schema, first.role) == (1, "schema1", Role.CHAMPION)
+    assert first.predictions.trip_id.tolist() == first.trips.trip_id.tolist() == ["a", "b"]
+    assert first.predictions.lower_seconds.tobytes() == old.lower_seconds[::-1].tobytes()
+    assert first.trips.pickup_at.tolist() == [NOON.replace(tzinfo=None), NOON.replace(tzinfo=None, minute=1)]
+    assert (second.model_version, second.trips.passenger_count.tolist()) == (2, [5])
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 7, 100])
+async def test_chunks_cover_everything_once_in_one_order(pool: Pool, chunk: int) -> None:
+    await _write(pool, [Start(f"t{number}") for number in range(7)], ModelStamp(1, "s"))
+    found = [trip_id for part in await _read(pool, chunk=chunk) for trip_id in part.trips.trip_id]
+    assert found == [f"t{number}" for number in range(7)]
+    assert max(len(part.trips) for part in await _read(pool, chunk=chunk)) <= chunk
+
+
+async def test_filters_by_version_pickup_and_count(pool: Pool) -> None:
+    await _write(pool, [Start("a"), Start("b", minute=5)], ModelStamp(1, "s"))
+    await _write(pool, [Start("c"), Start("d", minute=5)], ModelStamp(2, "s"))
+
+    async def ids(**filters: object) -> list[str]:
+        return [trip_id for part in await _read(pool, **filters) for trip_id in part.trips.trip_id]
+
+    assert await ids(version=2) == ["c", "d"]
+    assert await ids(since=NOON + timedelta(minutes=1)) == ["b", "d"]
+    assert await ids(until=NOON + timedelta(minutes=1)) == ["a", "c"]
+    assert await ids(limit=3, chunk=2) == ["a", "b", "c"]
+    assert await ids(source_id=99) == []
+
+
+class TestMatureError:
+    async def test_there_is_none_before_trips_have_matured(self, pool: Pool) -> None:
+        assert await mature_error(pool) is None
+        await _write(pool, [Start("a"), End("a"), Start("b", minute=119)], ModelStamp(1, "s"), seconds=600)
+        assert await mature_error(pool) is None
+
+    async def test_only_the_mature_cohort_counts_and_its_coverage_is_told(self, pool: Pool) -> None:
+        events: list[Event] = [
+            Start("early", minute=0),  # before the window
+            Start("a", minute=60),
+            Start("b", minute=61),
+            Start("open", minute=62),
+            Start("young", minute=121),
+            Start("newest", minute=240),  # the watermark: the cohort is minutes 60 (excluded) to 120
+            End("early", minute=0, lasted=600),
+            End("a", minute=60, lasted=600),
+            End("b", minute=61, lasted=14),
+            End("young", minute=121, lasted=600),
+        ]
+        await _write(pool, events, ModelStamp(1, "s"), seconds=600)
+        found = await mature_error(pool)
+        assert found is not None
+        assert (found.trips, found.coverage) == (1, 0.5)
+        assert (found.mae_minutes, found.rmse_minutes, found.bias_minutes) == (4, 4, -4)
+        assert (found.since, found.until) == (NOON + timedelta(minutes=60), NOON + timedelta(minutes=120))
+
+
+async def test_training_runs_are_recorded_once(pool: Pool) -> None:
+    runs = TrainingRuns(pool)
+    run = TrainingRun("run1", "xgboost", "time", NOON, 12.5, 1000, NOON, NOON, "00ff", 5.1, 3.2, 0.8, 4, "first champion")
+    await runs.add(run)
+    await runs.add(run)
+    await runs.add(replace(run, mlflow_run_id="run2", model_version=None))
+    assert await runs.newest() == [replace(run, mlflow_run_id="run2", model_version=None), run]
+
+
+async def test_lifecycle_events_come_back_newest_first(pool: Pool) -> None:
+    one = LifecycleEvent("model.promoted", "trip-duration/4", "someone", "better", NOON, {"rmse": 5.1})
+    two = LifecycleEvent("model.rolled_back", "trip-duration/3", "someone", "worse", NOON)
+    for event in (one, two):
+        await record_lifecycle_event(pool, event)
+    assert list(await lifecycle_events(pool)) == [two, one]
+    assert list(await lifecycle_events(pool, kind="model.promoted")) == [one]
