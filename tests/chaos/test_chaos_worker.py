@@ -1,0 +1,92 @@
+"""Faults against the worker under load: nothing lost, nothing twice, and the checker is the judge."""
+
+import asyncio
+import random
+import signal
+from itertools import chain, repeat, zip_longest
+
+import pytest
+
+from adapters.kafka.topics import end_offsets
+from schemas.events import TripCompleted, TripStarted
+from tests.chaos.conftest import verdict
+from tests.chaos.journal import Journal
+from tests.chaos.load import send
+from tests.running import World, events_of, until
+from tests.trips import random_trips
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
+RATE = 1_500.0
+DRAIN_SECONDS = 90.0
+
+
+def in_turn(count: int, seed: int) -> list[TripStarted | TripCompleted]:
+    """Starts, each followed by the completion of the trip a hundred places before."""
+    started, completed = events_of(random_trips(count, seed=seed))
+    pairs = zip_longest(started, [*repeat(None, 100), *completed])
+    return [event for event in chain.from_iterable(pairs) if event is not None]
+
+
+async def _stored(world: World) -> int:
+    return int((await world.rows("select coalesce(sum(next_offset), 0) from stream_offsets"))[0][0])
+
+
+async def test_ten_kills_at_random_moments_lose_and_double_nothing(world: World) -> None:
+    journal, chance = Journal(), random.Random(7)  # noqa: S311 - a reproducible schedule
+    topic = f"{world.prefix}trip-events"
+    events = in_turn(10_000, seed=1)
+    sending = asyncio.create_task(send(world.kafka, topic, events, journal, RATE))
+    workers = [world.start_worker(), world.start_worker()]
+    for _ in range(10):
+        before = await _stored(world)
+        await until(lambda: _moved(world, before), DRAIN_SECONDS)  # noqa: B023 - awaited at once
+        await asyncio.sleep(chance.uniform(0.0, 0.3))  # the moment is the fault
+        victim = chance.randrange(2)
+        workers[victim].signal(signal.SIGKILL)
+        await workers[victim].ended()
+        workers[victim] = world.start_worker()
+    await sending
+    await world.drained(DRAIN_SECONDS)
+    assert len(journal.sent) == len(events)
+    assert await verdict(world, journal) == []
+    assert await world.count("dead_letters") == 0
+
+
+async def _moved(world: World, before: int) -> bool:
+    ends = await end_offsets(world.kafka, f"{world.prefix}trip-events")
+    stored = await _stored(world)
+    return stored > before or stored == sum(ends.values())
+
+
+async def test_a_frozen_worker_that_comes_back_changes_nothing(world: World) -> None:
+    journal = Journal()
+    topic = f"{world.prefix}trip-events"
+    events = in_turn(6_000, seed=2)
+    sending = asyncio.create_task(send(world.kafka, topic, events, journal, RATE))
+    frozen = world.start_worker()
+    await until(lambda: _moved(world, 0), DRAIN_SECONDS)
+    frozen.signal(signal.SIGSTOP)
+    world.start_worker()  # gets the partitions once the group has given the frozen one up
+    await sending
+    await world.drained(DRAIN_SECONDS)
+    frozen.signal(signal.SIGCONT)
+    more = in_turn(500, seed=3)
+    await send(world.kafka, topic, more, journal, RATE)
+    await world.drained(DRAIN_SECONDS)
+    assert len(journal.sent) == len(events) + len(more)
+    assert await verdict(world, journal) == []
+
+
+async def test_events_again_after_the_offsets_were_reset_change_no_row(world: World) -> None:
+    journal = Journal()
+    topic = f"{world.prefix}trip-events"
+    await send(world.kafka, topic, in_turn(2_000, seed=4), journal, 10_000)
+    with world.worker():
+        await world.drained(DRAIN_SECONDS)
+    before = [await world.rows(f"select * from {table} order by trip_id") for table in ("trips", "completions", "predictions")]
+    await world.rows("delete from stream_offsets")
+    with world.worker():
+        await world.drained(DRAIN_SECONDS)
+    after = [await world.rows(f"select * from {table} order by trip_id") for table in ("trips", "completions", "predictions")]
+    assert before == after
+    assert await verdict(world, journal) == []
