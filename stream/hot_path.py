@@ -143,12 +143,12 @@ class HotPath:
         parts = self._parts
         model = self._champion()
         if model is None:  # consume nothing, not even a place in the group
-            await _wait(parts.events.changed, WAIT_SECONDS)
+            await self._wait_for_change()
             return
         await parts.patience("connect", parts.events.open, unless=self._stopping)
         if not parts.events.assigned:
             self._ledger.take(self._ledger.source_id, {})
-            await _wait(parts.events.changed, WAIT_SECONDS)
+            await self._wait_for_change()
             return
         if self._taken != self._now():
             await self._take()
@@ -164,7 +164,6 @@ class HotPath:
         """Positions from PostgreSQL for what is assigned now; waits for whatever that needs, unless the assignment changes."""
         parts, ledger = self._parts, self._ledger
         ledger.begin_anew()
-        parts.events.changed.clear()
         taking = self._now()
         await ledger.idle.wait()
         await parts.follower.fresh(FRESH_SECONDS)  # a partition must not go back to an older model with its new owner
@@ -188,6 +187,11 @@ class HotPath:
         if self._reader.growing or not self._first_is_through:  # alone in hand: see `marks`
             await self._ledger.idle.wait()
             self._first_is_through = True
+
+    async def _wait_for_change(self) -> None:
+        """Clears the event first: one that is set would not let another task run."""
+        self._parts.events.changed.clear()
+        await _wait(self._parts.events.changed, WAIT_SECONDS)
 
     def _now(self) -> tuple[int, int]:
         return self._ledger.epoch, self._parts.events.generation
