@@ -52,7 +52,7 @@ order by t.record_offset limit $5
 """
 MARK_PUBLISHED = """
 update stream_offsets as o
-set published_offset = greatest(o.published_offset, b.published_offset), updated_at = now()
+set published_offset = b.published_offset, updated_at = now()
 from unnest($2::integer[], $3::bigint[]) as b (partition, published_offset)
 where o.source_id = $1 and o.partition = b.partition and o.published_offset < b.published_offset
 """

@@ -230,7 +230,7 @@ class TestWriting:
 
 class TestPublishing:
     async def test_committed_predictions_come_back_bit_for_bit_and_in_order(self, reader: Reader) -> None:
-        batch = batch_of([Start("b"), End("b"), Start("a"), Poison(), Start("c")])
+        batch = batch_of([Start("b"), End("b"), Start("a"), Poison(), Start("c"), End("a")])
         await reader.store.open_partition(reader.source_id, 0, 0)
         await reader.store.write(reader.source_id, batch, reader.refusals)
         found, following = await reader.store.unpublished(reader.source_id, 0, 0, 100)
@@ -243,7 +243,7 @@ class TestPublishing:
         assert found.model_version.tolist() == [STAMP.version] * 3
         assert found.feature_schema.tolist() == [STAMP.feature_schema] * 3
         assert found.scored_at.tolist() == [SCORED_AT.astimezone(UTC).replace(tzinfo=None)] * 3
-        assert following == 5
+        assert following == 6
 
     async def test_a_limit_says_where_to_go_on(self, reader: Reader) -> None:
         await reader.write(Start("a"), Poison(), Start("b"), End("a"), Start("c"), End("c"), Start("x", partition=1))

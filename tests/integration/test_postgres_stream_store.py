@@ -1,0 +1,122 @@
+"""What only a real database can get wrong: half-written batches, races between workers, many rows."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Sequence
+
+import asyncpg
+import numpy as np
+import pytest
+
+from adapters.environment.settings import PostgresSettings
+from adapters.postgres.audit import audit
+from adapters.postgres.connection import Pool, open_pool
+from adapters.postgres.stream_store import Streams
+from domain.entities.rejections import DeadLetter
+from domain.entities.streams import Contradiction, StreamSource
+from domain.errors import DatabaseUnreachable, Fenced
+from tests.batches import End, Event, Poison, Refusals, Start, batch_of
+from tests.stored import stored_in_postgres
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[Pool]:
+    pool = await open_pool(PostgresSettings(database=database, database_command_seconds=10))
+    yield pool
+    await pool.close()
+
+
+async def _opened(pool: Pool, *partitions: int) -> tuple[Streams, int]:
+    store = Streams(pool)
+    source_id = await store.register(StreamSource("cluster", "trip-events", uuid.UUID(int=1)))
+    for partition in partitions:
+        await store.open_partition(source_id, partition, 0)
+    return store, source_id
+
+
+async def test_a_batch_that_fails_at_its_last_statement_leaves_nothing(pool: Pool) -> None:
+    store, source_id = await _opened(pool, 0)
+    before = await stored_in_postgres(pool)
+    beyond = batch_of([Start("a"), Poison(), End("a"), End("a")], {0: 0}, published={0: 99})
+    with pytest.raises(asyncpg.CheckViolationError):
+        await store.write(source_id, beyond, Refusals())
+    assert await stored_in_postgres(pool) == before
+    assert await pool.fetchval("select count(*) from predictions") == 0
+
+
+async def test_a_connection_lost_in_the_middle_leaves_nothing_and_the_batch_can_be_written_again(pool: Pool) -> None:
+    store, source_id = await _opened(pool, 0)
+    await store.write(source_id, batch_of([Start("a")]), Refusals())
+    refusals = Refusals()
+
+    async def refuse_while_the_server_restarts(contradictions: Sequence[Contradiction]) -> Sequence[DeadLetter]:
+        await pool.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and state = 'idle in transaction'"
+        )
+        return await refusals(contradictions)
+
+    batch = batch_of([Start("b"), Start("a", minute=1), End("b")], {0: 1})
+    with pytest.raises(DatabaseUnreachable):
+        await store.write(source_id, batch, refuse_while_the_server_restarts)
+    assert (await stored_in_postgres(pool)).trips == {"a": (0, 0)}
+    receipt = await store.write(source_id, batch, refusals)
+    assert (receipt.settled, receipt.dead_letters) == (1, 1)
+    assert (await audit(pool)).ok
+
+
+async def test_of_two_workers_with_the_same_batch_one_is_fenced(pool: Pool) -> None:
+    store, source_id = await _opened(pool, 0, 1)
+    batch = batch_of([Start("a"), Start("b", partition=1)], {0: 0, 1: 0})
+    results = await asyncio.gather(*(store.write(source_id, batch, Refusals()) for _ in range(4)), return_exceptions=True)
+    assert sorted(type(result).__name__ for result in results) == ["BatchReceipt"] + [Fenced.__name__] * 3
+    assert (await audit(pool)).ok
+
+
+async def test_workers_that_store_the_same_trip_at_once_store_it_once(pool: Pool) -> None:
+    """As after a change of the number of partitions, when a trip's events are in two of them."""
+    partitions = range(4)
+    store, source_id = await _opened(pool, *partitions)
+    trip_ids = [f"t{number}" for number in range(300)]
+
+    async def write(partition: int) -> int:
+        events: list[Event] = [Start(trip_id, partition=partition) for trip_id in trip_ids]
+        events += [End(trip_id, partition=partition) for trip_id in trip_ids]
+        return (await store.write(source_id, batch_of(events), Refusals())).repeats
+
+    repeats = await asyncio.gather(*(write(partition) for partition in partitions))
+    assert sorted(repeats) == [0, 600, 600, 600]
+    assert await pool.fetchval("select count(*) from trips join predictions using (trip_id, partition, record_offset)") == 300
+    assert (await audit(pool)).ok
+
+
+async def test_a_large_batch_with_ids_of_all_lengths_is_stored_as_it_is(pool: Pool) -> None:
+    store, source_id = await _opened(pool, 0)
+    starts: list[Event] = [Start(f"{number:x}" + "é" * (number % 31), minute=number) for number in range(5000)]
+    ends: list[Event] = [End(start.trip_id, minute=start.minute) for start in starts if isinstance(start, Start)]
+    batch = batch_of([*starts, *ends])
+    receipt = await store.write(source_id, batch, Refusals())
+    assert (int(receipt.stored.sum()), receipt.settled) == (5000, 5000)
+    rows = await pool.fetch("select * from trips join predictions using (trip_id) order by trips.record_offset")
+    assert [row["trip_id"] for row in rows] == batch.started.trip_id.tolist()
+    assert [row["pickup_latitude"] for row in rows] == batch.started.pickup_latitude.tolist()
+    assert (
+        np.array([row["upper_seconds"] for row in rows], dtype=np.float32).tobytes()
+        == batch.predictions.upper_seconds.tobytes()
+    )
+    assert [row["pickup_at"].replace(tzinfo=None) for row in rows] == batch.started.pickup_at.tolist()
+
+
+async def test_looking_up_stays_by_key_when_a_table_has_grown_past_its_statistics(pool: Pool) -> None:
+    """A plan that was made for an empty table must not scan a large one for each trip of a batch."""
+    store, source_id = await _opened(pool, 0)
+    await store.write(source_id, batch_of([Start("first")]), Refusals())
+    await pool.execute(
+        "insert into trips select 'x' || n, 1, 1, now(), 0, 0, 0, 0 from generate_series(1, 200000) as n;"
+        "insert into completions select 'x' || n, now(), now() from generate_series(1, 200000) as n"
+    )
+    events: list[Event] = [Start(f"t{number}") for number in range(2000)]
+    receipt = await store.write(
+        source_id, batch_of(events, {0: 1}), Refusals()
+    )  # the wrong plan meets the statement's deadline
+    assert receipt.stored.all()
