@@ -1,6 +1,8 @@
 """The Faust application: it opens the worker's parts, runs the hot path as a service, and listens to `model-lifecycle`."""
 
 import asyncio
+import os
+import threading
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -17,6 +19,7 @@ log = structlog.get_logger("tripcast.stream")
 
 DRAIN_SECONDS = 3.0
 LOOK_SECONDS = 1.0
+LEAVE_SECONDS = 8.5
 CHAMPION_EVENTS = ("model.promoted", "model.rolled_back")
 
 _decode = msgspec.json.Decoder(LifecycleChanged).decode
@@ -60,6 +63,21 @@ class Stream(faust.Service):
 
     def _stopping(self) -> bool:
         return bool(self.should_stop)
+
+
+class Worker(faust.Worker):
+    """A worker that ends in time. Libraries wait for frozen servers at their end, some for a minute."""
+
+    async def stop(self) -> None:
+        """Stop in order, or leave: what matters is in the database and in Kafka by then, and the next start reads it there."""
+        timer = threading.Timer(LEAVE_SECONDS, self._leave)
+        timer.daemon = True
+        timer.start()
+        await super().stop()
+
+    def _leave(self) -> None:
+        log.warning("left_unfinished", seconds=LEAVE_SECONDS)
+        os._exit(1 if self.crash_reason else 0)
 
 
 class Application(faust.App):

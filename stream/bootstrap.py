@@ -5,7 +5,6 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-import faust
 import structlog
 
 from adapters.kafka.consumer import EventConsumer
@@ -21,7 +20,7 @@ from domain.errors import BrokerUnreachable, TripcastError
 from domain.features import feature_schema
 from domain.services.follow_champion import FollowChampion
 from schemas.topics import MODEL_LIFECYCLE, TRIP_EVENTS, TRIP_PREDICTIONS, TRIP_QUARANTINE
-from stream.app import Application, Stopping, create_application
+from stream.app import Application, Stopping, Worker, create_application
 from stream.decode import Decode, decode_event
 from stream.follower import Champion, Follower
 from stream.health import Health, Progress, Readiness, serving
@@ -42,7 +41,7 @@ def run(settings: WorkerSettings, *, champion: Champion | None = None, decode_on
     `champion` and `decode_one` are for tests that bring their own.
     """
     application = create_worker(settings, champion or follow_champion(settings), decode_one)
-    worker = faust.Worker(application, override_logging=False, redirect_stdouts=False, quiet=True, loglevel="WARNING")
+    worker = Worker(application, override_logging=False, redirect_stdouts=False, quiet=True, loglevel="WARNING")
     worker.spinner = None
     try:
         worker.execute_from_commandline()

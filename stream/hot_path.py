@@ -23,6 +23,7 @@ from stream.marks import Marks
 from stream.metrics import Metrics
 from stream.patience import Patience
 from stream.ports import EventSource, Output
+from stream.question import Question
 from stream.reader import PositionLost, Reader
 from stream.score_events import Fetched, Prepared, ScoreEvents
 from stream.take_over import TakeOver
@@ -125,11 +126,13 @@ class HotPath:
     async def settle(self, seconds: float) -> None:
         """Wait until nothing is in hand, then tell the database what is published."""
         try:
-            async with asyncio.timeout(seconds):
-                await self._ledger.idle.wait()
-                await self.say_published()
+            await Question(self._settled, seconds)()
         except (TimeoutError, Unreachable) as error:
-            log.warning("not_settled", why=str(error) or "deadline")
+            log.warning("not_settled", why=str(error))
+
+    async def _settled(self) -> None:
+        await self._ledger.idle.wait()
+        await self.say_published()
 
     async def say_published(self) -> None:
         """Store how far predictions are published; while batches flow, it rides in their transactions."""

@@ -10,6 +10,7 @@ import structlog
 from domain.entities.streams import StreamSource
 from domain.errors import Unreachable
 from stream.hot_path import Parts
+from stream.question import Question
 
 log = structlog.get_logger("tripcast.stream")
 T = TypeVar("T")
@@ -24,43 +25,48 @@ class Watch:
     def __init__(self, parts: Parts, say_published: Callable[[], Awaitable[None]]) -> None:
         self._events, self._store, self._ledger = parts.events, parts.store, parts.ledger
         self._metrics, self._readiness, self._progress = parts.metrics, parts.readiness, parts.progress
-        self._say_published = say_published
+        self._database = Question(self._ask_database, DEADLINE_SECONDS)
+        self._broker = Question(self._events.source, DEADLINE_SECONDS)
+        self._ends = Question(self._ask_ends, DEADLINE_SECONDS)
+        self._tell = Question(say_published, DEADLINE_SECONDS)
         self._source: StreamSource | None = None
         self._hinted_at = time.monotonic()
 
     async def look(self) -> None:
         """One round; takes a few seconds at most and never raises for something outside."""
-        database = await self._probe("database", self._ask_database)
+        probes = self._probe("database", self._database), self._probe("broker", self._broker)
+        database, source = await asyncio.gather(*probes)
         self._metrics.database_up.set(database is not None)
-        source = await self._probe("broker", self._events.source)
         if source is not None:
             self._compare(source)
-        ends = await self._ends() if source is not None and self._ledger.committed else None
-        if ends is not None:
-            self._note(ends)
-        if database and not self._readiness.missing:
+            await self._measure_lag()
+        if not self._readiness.missing:
             await self._tidy_up()
 
     async def _ask_database(self) -> bool:
         await self._store.positions(self._ledger.source_id, [])
         return True
 
-    async def _probe(self, what: str, question: Callable[[], Awaitable[T]]) -> T | None:
+    async def _ask_ends(self) -> Mapping[int, int]:
+        return await self._events.end_offsets(sorted(self._ledger.committed))
+
+    async def _probe(self, what: str, question: Question[T]) -> T | None:
         try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                answer = await question()
+            answer = await question()
         except (Unreachable, TimeoutError) as error:
-            self._readiness.down(what, str(error) or f"no answer within {DEADLINE_SECONDS:g} s")
+            self._readiness.down(what, str(error))
             return None
         self._readiness.up(what)
         return answer
 
-    async def _ends(self) -> Mapping[int, int] | None:
+    async def _measure_lag(self) -> None:
+        if not self._ledger.committed:
+            self._note({})
+            return
         try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                return await self._events.end_offsets(sorted(self._ledger.committed))
-        except (Unreachable, TimeoutError):  # a rebalance, or a client that is being built anew: the probe above knows better
-            return None
+            self._note(await self._ends())
+        except (Unreachable, TimeoutError) as error:  # a rebalance, or a client that is being built anew
+            log.debug("lag_unknown", why=str(error))
 
     def _note(self, ends: Mapping[int, int]) -> None:
         committed = self._ledger.committed
@@ -78,8 +84,8 @@ class Watch:
     async def _tidy_up(self) -> None:
         if self._ledger.idle.is_set():
             try:
-                await self._say_published()
-            except Unreachable as error:
+                await self._tell()
+            except (Unreachable, TimeoutError) as error:
                 log.info("published_not_said", why=str(error))
         if time.monotonic() - self._hinted_at > HINT_SECONDS:
             self._hinted_at = time.monotonic()
