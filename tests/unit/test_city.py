@@ -40,6 +40,12 @@ def test_a_minute_is_the_same_whenever_and_after_whatever_it_is_made():
     assert not same(first, City(8, CityClock()).minute(START, 5.0))
 
 
+def test_no_minute_repeats_another():
+    one, other = CITY.minute(START, 5.0), CITY.minute(START + MINUTE, 5.0)
+
+    assert not set(one.trips.pickup_latitude) & set(other.trips.pickup_latitude)
+
+
 def test_a_minutes_trips_begin_in_it_in_order():
     pickup_at = CITY.minute(START, 20.0).trips.pickup_at
 

@@ -95,7 +95,9 @@ def test_a_missing_field_is_absent_or_zero():
 def test_a_wrong_clock_is_an_hour_behind_at_both_ends():
     key, trip = next(iter(started(PLAIN).items()))
     wrong = events(fault="clock")
+    completed = decode(of_kind(wrong, Kind.COMPLETED)[key].value)
 
+    assert completed.pickup_at == started(wrong)[key].pickup_at
     assert (trip.pickup_at - started(wrong)[key].pickup_at).total_seconds() == 3600
     assert seconds(wrong) == seconds(PLAIN)
     assert [event.due_us for event in wrong] == [event.due_us for event in PLAIN]

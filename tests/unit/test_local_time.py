@@ -50,9 +50,11 @@ def test_a_stated_duration_decides(pickup: str, dropoff: str, stated: float, exp
 def test_a_time_that_spring_skips_never_was():
     local = np.array(["2016-03-13T01:59:59", "2016-03-13T02:00:00", "2016-03-13T02:59:59", "2016-03-13T03:00:00"], "M8[us]")
 
-    real = localise(local, local, None, CLOCK)
+    evening = np.full(4, np.datetime64("2016-03-13T20:00:00", "us"))
+    morning = np.full(4, np.datetime64("2016-03-13T00:30:00", "us"))
 
-    assert real.skipped.tolist() == [False, True, True, False]
+    assert localise(local, evening, None, CLOCK).skipped.tolist() == [False, True, True, False]
+    assert localise(morning, local, None, CLOCK).skipped.tolist() == [False, True, True, False]
 
 
 @given(st.integers(1_230_768_000, 1_900_000_000))

@@ -131,7 +131,7 @@ async def test_a_finished_replay_publishes_nothing_more():
 
 
 def chosen_ids(path: Path, part: Part) -> list[object]:
-    return choose(opened(path), part, NOW).trips.trip_id.tolist()
+    return list(choose(opened(path), part, NOW).trips.trip_id)
 
 
 def five_trips(folder: Path) -> Path:

@@ -1,0 +1,135 @@
+"""The producer against a real broker: order, partitions, deadlines, and life after a refused record."""
+
+import asyncio
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.partitioner import murmur2
+from aiokafka.structs import ConsumerRecord
+
+from adapters.environment.settings import KafkaSettings
+from adapters.kafka.producer import RecordProducer
+from adapters.kafka.topics import ensure_topics
+from cli.embedded.ports import HOST, free_ports
+from domain.errors import BrokerUnreachable, InvalidInput
+from schemas.topics import TRIP_EVENTS
+
+PARTITIONS = 3
+TOO_LARGE = 12 * 1024 * 1024
+
+
+@pytest.fixture
+async def topic(kafka_address: str, topic_prefix: str) -> str:
+    await ensure_topics(KafkaSettings(kafka=kafka_address, topic_prefix=topic_prefix, partitions=PARTITIONS))
+    return topic_prefix + TRIP_EVENTS.name
+
+
+async def stored(kafka_address: str, topic: str, count: int) -> list[ConsumerRecord]:
+    """All records of a topic, which must be `count`, partition by partition."""
+    partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    async with AIOKafkaConsumer(bootstrap_servers=kafka_address, auto_offset_reset="earliest") as consumer:
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning()
+        assert sum((await consumer.end_offsets(partitions)).values()) == count
+        records: list[ConsumerRecord] = []
+        while len(records) < count:
+            for found in (await consumer.getmany(timeout_ms=1000)).values():
+                records += found
+    return records
+
+
+async def test_many_records_keep_their_order_within_each_key_and_land_in_its_partition(kafka_address: str, topic: str):
+    keys = [f"trip-{number % 700}".encode() for number in range(50_000)]
+    values = [str(number).encode() for number in range(50_000)]
+
+    async with RecordProducer(kafka_address) as producer:
+        await producer.publish(topic, keys, values)
+
+    records = await stored(kafka_address, topic, 50_000)
+    numbers: dict[bytes, list[int]] = {}
+    for record in records:
+        assert record.partition == (murmur2(record.key) & 0x7FFFFFFF) % PARTITIONS
+        numbers.setdefault(record.key, []).append(int(record.value))
+    assert all(found == sorted(found) for found in numbers.values())
+    assert {int(record.value) for record in records} == set(range(50_000))
+
+
+async def test_one_record_keeps_its_bytes_headers_time_and_place(kafka_address: str, topic: str):
+    async with RecordProducer(kafka_address) as producer:
+        delivered = await producer.send(topic, b"\xff", None, [("a", b"\x00"), ("a", None)], partition=2, timestamp_ms=1000)
+        await producer.send(topic, None, b"value")
+
+    records = await stored(kafka_address, topic, 2)
+    (record,) = [record for record in records if record.key == b"\xff"]
+    assert (record.partition, record.offset) == (delivered.partition, delivered.offset) == (2, delivered.offset)
+    assert (record.value, record.timestamp, record.headers) == (None, 1000, (("a", b"\x00"), ("a", None)))
+
+
+async def test_bulk_and_single_records_agree_on_the_partition(kafka_address: str, topic: str):
+    async with RecordProducer(kafka_address) as producer:
+        for number in range(20):
+            key = f"trip-{number}".encode()
+            delivered = await producer.send(topic, key, b"1")
+            await producer.publish(topic, [key], [b"2"])
+            assert delivered.partition == (murmur2(key) & 0x7FFFFFFF) % PARTITIONS
+
+    records = await stored(kafka_address, topic, 40)
+    assert len({(record.key, record.partition) for record in records}) == 20
+
+
+async def test_a_record_that_is_too_large_is_refused_and_harms_nobody_else(kafka_address: str, topic: str):
+    async with RecordProducer(kafka_address) as producer:
+        await producer.publish(topic, [b"a"], [b"1"])
+        with pytest.raises(InvalidInput, match="larger than Kafka"):
+            await producer.publish(topic, [b"a"], [b"x" * TOO_LARGE])
+        with pytest.raises(InvalidInput, match="larger than Kafka"):
+            await producer.send(topic, b"a", b"x" * TOO_LARGE)
+        await producer.publish(topic, [b"a"], [b"2"])
+        await producer.send(topic, b"a", b"3")
+
+    assert [record.value for record in await stored(kafka_address, topic, 3)] == [b"1", b"2", b"3"]
+
+
+async def test_several_tasks_may_publish_at_once(kafka_address: str, topic: str):
+    async with RecordProducer(kafka_address) as producer:
+        await asyncio.gather(
+            *(producer.publish(topic, [b"k%d" % number] * 2000, [b"v"] * 2000) for number in range(8)),
+            *(producer.send(topic, b"s%d" % number, b"v") for number in range(50)),
+        )
+
+    assert len(await stored(kafka_address, topic, 16_050)) == 16_050
+
+
+async def test_nothing_to_publish_is_no_error(kafka_address: str, topic: str):
+    async with RecordProducer(kafka_address) as producer:
+        await producer.publish(topic, [], [])
+
+
+async def test_a_missing_topic_is_said_in_words(kafka_address: str, topic_prefix: str):
+    async with RecordProducer(kafka_address, deadline_seconds=2.0) as producer:
+        with pytest.raises(BrokerUnreachable, match=r"has no topic .*nowhere: run `tripcast migrate`"):
+            await producer.send(topic_prefix + "nowhere", b"k", b"v")
+
+
+async def test_a_broker_that_is_not_there_is_said_in_words():
+    with pytest.raises(BrokerUnreachable, match="did not take"):
+        async with RecordProducer(f"{HOST}:{free_ports(1)[0]}", deadline_seconds=2.0):
+            pass
+
+
+async def test_a_broker_that_never_answers_is_given_up_in_time():
+    """The listener accepts and stays silent, as a hung broker does."""
+    closed = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await closed.wait()
+        writer.close()
+
+    server = await asyncio.start_server(silent, HOST, 0)
+    port = server.sockets[0].getsockname()[1]
+    with pytest.raises(BrokerUnreachable, match="did not take"):
+        async with RecordProducer(f"{HOST}:{port}", deadline_seconds=1.0):
+            pass
+    closed.set()
+    server.close()
+    await server.wait_closed()
