@@ -85,7 +85,9 @@ class Trainer:
             await _patiently(self._answer_requests, "requests")
 
     async def _make_first(self) -> None:
-        due = await AsyncRetrying(retry=retry_if_result(_undecided), wait=wait_fixed(self.poll_seconds))(self.first_is_due)
+        due: bool | None = await AsyncRetrying(retry=retry_if_result(_undecided), wait=wait_fixed(self.poll_seconds))(
+            self.first_is_due
+        )
         if due:
             log.info("first_training")
             await self.run_training("no champion fits this program's inputs", None)

@@ -43,6 +43,7 @@ class Experiments:
         # MLflow takes its deadlines from the environment alone; by default it would try for many minutes.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(max(1, round(self.seconds))))
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # standard output belongs to the command
         self._client = MlflowClient(tracking_uri=self.address, registry_uri=self.address)
 
     def record(

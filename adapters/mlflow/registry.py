@@ -1,6 +1,6 @@
 """The MLflow model registry, read and given aliases over its REST API."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from domain.entities.models import Alias, ModelFile, ModelVersion
 from domain.errors import RegistryUnreachable, UnknownVersion
 
 VERSIONS = "/mlflow/model-versions"
+MODEL = "/mlflow/registered-models/get"
 ALIAS = "/mlflow/registered-models/alias"
 ARTIFACTS = "/mlflow-artifacts/artifacts/"
 ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # MLflow says the second of an alias that nobody carries
@@ -47,6 +48,19 @@ class _Location(msgspec.Struct):
     artifact_uri: str
 
 
+class _Carried(msgspec.Struct):
+    alias: str
+    version: int
+
+
+class _Model(msgspec.Struct):
+    aliases: list[_Carried] = []
+
+
+class _Registered(msgspec.Struct):
+    registered_model: _Model
+
+
 @dataclass(frozen=True, slots=True)
 class Registry:
     """Implements `domain.ports.ModelRegistry` for one registered model."""
@@ -72,18 +86,20 @@ class Registry:
 
     def versions(self) -> list[ModelVersion]:
         """All versions, newest first."""
-        found: list[ModelVersion] = []
-        page = _Page(next_page_token="")
+        found: list[_Version] = []
         query = {"filter": f"name='{self.model}'", "max_results": PAGE, "order_by": "version_number DESC"}
         try:
             while True:
-                more = {"page_token": page.next_page_token} if page.next_page_token else {}
-                page = self.rest.get(f"{VERSIONS}/search", _Page, **query, **more)
-                found += map(_entity, page.model_versions)
+                page = self.rest.get(f"{VERSIONS}/search", _Page, **query)
+                found += page.model_versions
                 if not page.next_page_token:
-                    return sorted(found, key=lambda each: each.version, reverse=True)
+                    break
+                query["page_token"] = page.next_page_token
+            aliases = self._aliases() if found else []
         except Refused as error:
             raise self._denied(error) from error
+        found.sort(key=lambda each: each.version, reverse=True)
+        return [_entity(each, [one.alias for one in aliases if one.version == each.version]) for each in found]
 
     def set_alias(self, alias: Alias, version: int) -> None:
         """Move an alias. Raises UnknownVersion."""
@@ -108,6 +124,10 @@ class Registry:
                 self._download(location.artifact_uri, file, folder)
         except Refused as error:
             raise self._unknown(version.version, error) from error
+
+    def _aliases(self) -> list[_Carried]:
+        """Who carries which alias; MLflow's search of versions does not say."""
+        return self.rest.get(MODEL, _Registered, name=self.model).registered_model.aliases
 
     def _download(self, location: str, file: ModelFile, folder: Path) -> None:
         written = 0
@@ -136,7 +156,7 @@ class Registry:
         return RegistryUnreachable(f"MLflow refuses to answer about {self.model}: {error}")
 
 
-def _entity(version: _Version) -> ModelVersion:
+def _entity(version: _Version, aliases: Sequence[str] | None = None) -> ModelVersion:
     noted = {tag.key: tag.value for tag in version.tags}
     return ModelVersion(
         version=version.version,
@@ -146,5 +166,5 @@ def _entity(version: _Version) -> ModelVersion:
         created_at=datetime.fromtimestamp(version.creation_timestamp / 1000, tz=UTC),
         files=tags.files(noted),
         metrics=tags.metrics(noted),
-        aliases=tuple(sorted(version.aliases)),
+        aliases=tuple(sorted(version.aliases if aliases is None else aliases)),
     )

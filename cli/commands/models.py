@@ -20,9 +20,9 @@ def models(*, as_json: Annotated[bool, typer.Option("--json", help="Print the li
     if as_json:
         Console().print_json(data=[{**asdict(each), "created_at": each.created_at.isoformat()} for each in versions])
         return
-    table = Table("version", "aliases", "kind", "RMSE min", "MAE min", "inputs", "registered", box=None, pad_edge=False)
+    table = Table("version", "aliases", "kind", "RMSE min", "MAE min", "inputs", "registered, UTC", box=None, pad_edge=False)
     for each in versions:
         errors = (f"{each.metrics[name]:.2f}" if name in each.metrics else "" for name in ("rmse_minutes", "mae_minutes"))
-        when = each.created_at.isoformat(sep=" ", timespec="seconds")
+        when = f"{each.created_at:%Y-%m-%d %H:%M}"
         table.add_row(str(each.version), ", ".join(each.aliases), each.kind, *errors, each.feature_schema, when)
     Console().print(table if versions else "No version is registered; `tripcast train` makes the first.")
