@@ -30,7 +30,7 @@ from domain.split import instant, utc64
 
 CONTROL_FILE = "simulator.toml"
 FASTEST_RATE_SPEED = 60.0  # at infinite speed, the city is as busy as at this one
-log = structlog.get_logger()
+log = structlog.get_logger("tripcast.simulate")
 
 
 @dataclass(frozen=True, slots=True)
