@@ -48,6 +48,14 @@ def data_folder(given: Path | None) -> Path:
     return given or Settings.read().data
 
 
+def log_unknown_names() -> None:
+    """The same for a process that writes a log. Call it after the log is configured."""
+    import structlog  # noqa: PLC0415 - commands that only print must not pay for it
+
+    for name, meant in unknown_names(roles().values()).items():
+        structlog.get_logger("tripcast.settings").warning("unknown_setting", name=name, meant=meant)
+
+
 def warn_of_unknown_names(console: Console) -> None:
     """Say which `TRIPCAST_*` names mean nothing, and what was perhaps meant."""
     for name, meant in unknown_names(roles().values()).items():

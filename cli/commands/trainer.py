@@ -16,8 +16,10 @@ def trainer() -> None:
     from adapters.environment.logs import configure  # noqa: PLC0415 - loads structlog
     from batch.settings import BatchSettings  # noqa: PLC0415 - loads pydantic-settings
     from batch.trainer_bootstrap import run  # noqa: PLC0415 - loads asyncpg and aiokafka
+    from cli.settings import log_unknown_names  # noqa: PLC0415 - loads pydantic-settings
 
     settings = BatchSettings.read()
     configure(settings)
+    log_unknown_names()
     train = [sys.executable, "-m", "cli", "train"]
     asyncio.run(run(settings, train, {code: kind for kind, code in EXIT_CODES.items()}))

@@ -11,7 +11,9 @@ def worker() -> None:
     from adapters.environment.logs import configure  # noqa: PLC0415 - loads structlog
     from stream.bootstrap import run  # noqa: PLC0415 - loads Faust, aiokafka and ONNX Runtime
     from stream.settings import WorkerSettings  # noqa: PLC0415 - loads pydantic-settings
+    from cli.settings import log_unknown_names  # noqa: PLC0415 - loads pydantic-settings
 
     settings = WorkerSettings.read()
     configure(settings)
+    log_unknown_names()
     run(settings)

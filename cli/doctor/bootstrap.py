@@ -21,6 +21,7 @@ from cli.embedded.mlflow import http_ok
 from cli.embedded.ports import HOST
 from cli.settings import StackSettings
 from cli.stack.folder import DataFolder
+from cli.stack.once import behind
 from domain.entities.models import Alias
 from domain.errors import BrokerUnreachable, ModelRefused, RegistryUnreachable
 from domain.features import feature_schema
@@ -147,7 +148,7 @@ class _Systems:
             positions = await streams.positions(await streams.register(source), list(ends))
         finally:
             await pool.close()
-        return sum(end - (positions[number].next_offset if number in positions else 0) for number, end in ends.items())
+        return behind(positions, ends)
 
     def _with_pool(self, ask: Callable[[Pool], Coroutine[Any, Any, T]]) -> T:
         async def run() -> T:

@@ -15,7 +15,7 @@ from adapters.postgres.stream_store import Streams
 from adapters.postgres.totals import totals
 from cli.stack.addresses import Addresses
 from cli.stack.live import Error
-from cli.stack.once import Progress
+from cli.stack.once import Progress, behind
 from domain.errors import Unreachable
 
 
@@ -55,7 +55,7 @@ async def _progress(addresses: Addresses) -> Progress:
         streams = Streams(pool)
         positions = await streams.positions(await streams.register(source), list(ends))
     return Progress(
-        behind=sum(end - (positions[number].next_offset if number in positions else 0) for number, end in ends.items()),
+        behind=behind(positions, ends),
         unpublished=sum(position.next_offset - position.published_offset for position in positions.values()),
         events=sum(position.next_offset - position.start_offset for position in positions.values()),
     )

@@ -61,7 +61,7 @@ class LiveLine:
         if not self._readings:
             return []
         last = self._readings[-1][1]
-        champion = f"champion {'none yet' if last.champion is None else f'v{last.champion}'}"
+        champion = f"champion {'none yet (the trainer makes the first one)' if last.champion is None else f'v{last.champion}'}"
         down = [name for name, up in (("registry", last.registry_up), ("database", last.database_up)) if not up]
         return [champion, f"dead letters {sum(last.quarantined.values()):,.0f}", *(f"{name} down" for name in down)]
 

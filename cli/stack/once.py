@@ -1,10 +1,11 @@
 """`tripcast up --once`: when everything is drained, and what there is to say then."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cli.stack.units import State, Unit, Work
+from domain.entities.streams import Position
 from domain.errors import PartFailed
 
 EVERY_SECONDS = 1.0
@@ -18,6 +19,12 @@ class Progress:
     behind: int
     unpublished: int
     events: int
+
+
+def behind(positions: Mapping[int, Position], end_offsets: Mapping[int, int]) -> int:
+    """Events that wait over all partitions; a position read after its end offset may lie above it, which is no debt."""
+    nexts = {number: position.next_offset for number, position in positions.items()}
+    return sum(max(0, end - nexts.get(number, 0)) for number, end in end_offsets.items())
 
 
 class Drain:

@@ -3,9 +3,10 @@
 import pytest
 
 from cli.stack import once
-from cli.stack.once import Drain, Progress
+from cli.stack.once import Drain, Progress, behind
 from cli.stack.summary import Summary
 from cli.stack.units import State, Unit
+from domain.entities.streams import Position
 from domain.errors import AuditFailed, PartFailed
 
 
@@ -63,3 +64,7 @@ def test_a_summary_is_ok_only_with_both_proofs() -> None:
     Summary({"ok": True}).check()
     with pytest.raises(AuditFailed):
         Summary({"ok": False}).check()
+
+
+def test_a_partition_that_was_never_read_is_all_behind_and_one_read_later_is_not_ahead() -> None:
+    assert behind({0: Position(0, 0, next_offset=12, published_offset=12)}, {0: 10, 1: 7}) == 7
