@@ -64,10 +64,12 @@ async def connected(pool: Pool) -> AsyncIterator[Connection]:
                 if getattr(error, "sqlstate", None) in SERVER_GONE:
                     await pool.expire_connections()
                 raise
-            except (pg.InterfaceError, pg.InternalClientError) as error:  # misuse, or a connection closed between statements
-                if _is_closed(connection):
-                    raise DatabaseUnreachable(f"PostgreSQL: {in_words(error.__context__ or error)}") from error
-                raise
+            except (pg.InterfaceError, pg.InternalClientError) as error:
+                fault = _fault_behind(error)
+                if fault is None and not _is_closed(connection):
+                    raise  # our own misuse
+                _retire(connection)
+                raise DatabaseUnreachable(f"PostgreSQL: {in_words(fault or error)}") from error
 
 
 @asynccontextmanager
@@ -111,6 +113,17 @@ def _translated(where: str = "") -> Iterator[None]:
 def _retire(connection: Connection) -> None:
     with suppress(pg.InterfaceError):  # the server has closed it, and the pool has taken it back already
         connection.terminate()
+
+
+def _fault_behind(error: BaseException) -> BaseException | None:
+    """The fault that led to an error of asyncpg's own: the roll-back after it fails too, and hides it.
+
+    A connection that is lost in the middle of a COPY shows as InternalClientError, before asyncpg knows it to be closed.
+    """
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, (*INFRASTRUCTURE, pg.InternalClientError)):
+        behind = behind.__context__
+    return behind
 
 
 def _is_closed(connection: Connection) -> bool:
