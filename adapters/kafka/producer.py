@@ -190,12 +190,28 @@ async def _close(producer: AIOKafkaProducer, grace_seconds: float = _CLOSING_SEC
                 await producer.stop()
                 return
     producer._closed = True
-    producer._message_accumulator.fail_all(KafkaError("given up"))  # wakes everyone who still waits for a delivery
-    sender = producer._sender.sender_task
-    if sender is not None:
-        sender.cancel()
+    await _end_sender(producer)
+    _fail_deliveries(producer)
     with suppress(TimeoutError, KafkaError, OSError):
         async with asyncio.timeout(_CLOSING_SECONDS):
             await producer.client.close()
-    if sender is not None:
-        await asyncio.wait({sender}, timeout=_CLOSING_SECONDS)
+
+
+async def _end_sender(producer: AIOKafkaProducer) -> None:
+    """Cancel the task that sends: the first time it only stops taking batches, the second time it drops the one in hand."""
+    sender = producer._sender.sender_task
+    while sender is not None and not sender.done():
+        sender.cancel()
+        await asyncio.sleep(0)
+
+
+def _fail_deliveries(producer: AIOKafkaProducer) -> None:
+    """Wake everyone who still waits for a delivery, and tell asyncio that an outcome nobody waits for is no oversight."""
+    accumulator = producer._message_accumulator
+    waiting = [batch for queue in accumulator._batches.values() for batch in queue]
+    accumulator._pending_batches.update(waiting)  # where a batch's own callback looks for it, sent before or not
+    accumulator.fail_all(KafkaError("given up"))
+    for batch in list(accumulator._pending_batches):
+        for outcome in (batch._drain_waiter, batch.future):
+            if outcome.done() and not outcome.cancelled():
+                outcome.exception()

@@ -1,7 +1,10 @@
 """The producer against a real broker: order, partitions, deadlines, and life after a refused record."""
 
 import asyncio
+from collections.abc import Iterator
+from pathlib import Path
 
+import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.partitioner import murmur2
@@ -10,6 +13,7 @@ from aiokafka.structs import ConsumerRecord
 from adapters.environment.settings import KafkaSettings
 from adapters.kafka.producer import RecordProducer
 from adapters.kafka.topics import ensure_topics
+from cli.embedded.bootstrap import embedded_kafka
 from cli.embedded.ports import HOST, free_ports
 from domain.errors import BrokerUnreachable, InvalidInput
 from schemas.topics import TRIP_EVENTS
@@ -24,15 +28,16 @@ async def topic(kafka_address: str, topic_prefix: str) -> str:
     return topic_prefix + TRIP_EVENTS.name
 
 
-async def stored(kafka_address: str, topic: str, count: int) -> list[ConsumerRecord]:
-    """All records of a topic, which must be `count`, partition by partition."""
+async def stored(kafka_address: str, topic: str, count: int | None) -> list[ConsumerRecord]:
+    """All records of a topic, partition by partition; there must be `count` where a count is given."""
     partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
     async with AIOKafkaConsumer(bootstrap_servers=kafka_address, auto_offset_reset="earliest") as consumer:
         consumer.assign(partitions)
         await consumer.seek_to_beginning()
-        assert sum((await consumer.end_offsets(partitions)).values()) == count
+        found_count = sum((await consumer.end_offsets(partitions)).values())
+        assert count in (None, found_count)
         records: list[ConsumerRecord] = []
-        while len(records) < count:
+        while len(records) < found_count:
             for found in (await consumer.getmany(timeout_ms=1000)).values():
                 records += found
     return records
@@ -40,7 +45,7 @@ async def stored(kafka_address: str, topic: str, count: int) -> list[ConsumerRec
 
 async def test_many_records_keep_their_order_within_each_key_and_land_in_its_partition(kafka_address: str, topic: str):
     keys = [f"trip-{number % 700}".encode() for number in range(50_000)]
-    values = [str(number).encode() for number in range(50_000)]
+    values = [f"{number:0200}".encode() for number in range(50_000)]  # several batches a partition
 
     async with RecordProducer(kafka_address) as producer:
         await producer.publish(topic, keys, values)
@@ -133,3 +138,35 @@ async def test_a_broker_that_never_answers_is_given_up_in_time():
     closed.set()
     server.close()
     await server.wait_closed()
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[tuple[str, psutil.Process]]:
+    """The address and the process of a broker that no other test uses."""
+    kafka = embedded_kafka(tmp_path / "kafka", tmp_path / "kafka.log", *free_ports(2))
+    kafka.prepare()
+    with kafka.part() as part:
+        yield kafka.address, psutil.Process(part.process.pid)
+
+
+async def test_a_frozen_broker_is_given_up_in_time_and_taken_up_again(
+    own_broker: tuple[str, psutil.Process], topic_prefix: str
+):
+    address, process = own_broker
+    topic = topic_prefix + TRIP_EVENTS.name
+    await ensure_topics(KafkaSettings(kafka=address, topic_prefix=topic_prefix, partitions=PARTITIONS))
+    async with RecordProducer(address, deadline_seconds=2.0) as producer:
+        await producer.publish(topic, [b"k"], [b"1"])
+        process.suspend()
+        async with asyncio.timeout(30):  # aiokafka alone would try for ever
+            outcomes = await asyncio.gather(
+                producer.publish(topic, [b"k"], [b"lost"]), producer.send(topic, b"k", b"lost"), return_exceptions=True
+            )
+        assert [type(outcome) for outcome in outcomes] == [BrokerUnreachable, BrokerUnreachable]
+        process.resume()
+        await producer.publish(topic, [b"k"], [b"2"])
+
+    values = [record.value for record in await stored(address, topic, None)]
+    assert values[0] == b"1"
+    assert values.count(b"2") == 1
+    assert len(values) <= 4  # what was given up may have arrived, once
