@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Self
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -17,6 +19,44 @@ async def pool(database: str) -> AsyncIterator[Pool]:
     opened = await open_pool(PostgresSettings(database=database, database_pool=2), "tripcast-test")
     yield opened
     await opened.close()
+
+
+class _Freezer:
+    """A road to the server on which, while `frozen`, everything disappears."""
+
+    def __init__(self, database: str) -> None:
+        parts = urlsplit(database)
+        self._target = (parts.hostname, parts.port)
+        self._login, self._path = parts.netloc.rpartition("@")[0], parts.path
+        self._ways: set[asyncio.Task[None]] = set()
+        self.frozen = False
+
+    @property
+    def address(self) -> str:
+        return f"postgresql://{self._login}@127.0.0.1:{self._server.sockets[0].getsockname()[1]}{self._path}?sslmode=disable"
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._server.close()
+        for way in self._ways:
+            way.cancel()
+        await asyncio.gather(*self._ways, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server_reader, server_writer = await asyncio.open_connection(*self._target)
+        for source, sink in ((reader, server_writer), (server_reader, writer)):
+            self._ways.add(asyncio.create_task(self._forward(source, sink)))
+
+    async def _forward(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while content := await source.read(65536):
+                if not self.frozen:
+                    sink.write(content)
+        finally:
+            sink.close()
 
 
 async def _pid(pool: Pool) -> int:
@@ -116,6 +156,32 @@ class TestFaults:
         async with connected(pool), connected(pool):
             with pytest.raises(DatabaseUnreachable, match="within the deadline"):
                 await _pid(pool)
+
+    async def test_a_lost_connection_that_asyncpg_takes_for_its_own_error_is_a_fault(self, pool: Pool) -> None:
+        """Seen in 5% of COPYs whose server process was ended: then the roll-back fails too, with an error of its own."""
+
+        async def lose() -> None:
+            async with connected(pool):
+                error = asyncpg.InterfaceError("cannot perform operation: another operation is in progress")
+                error.__context__ = asyncpg.InternalClientError("cannot switch to state 21; another operation is in progress")
+                raise error
+
+        before = await _pid(pool)
+        with pytest.raises(DatabaseUnreachable, match="cannot switch"):
+            await lose()
+        assert await _pid(pool) != before
+
+    async def test_a_frozen_server_is_given_up(self, database: str) -> None:
+        async with _Freezer(database) as freezer:
+            settings = PostgresSettings(database=freezer.address, database_command_seconds=0.3)
+            pool = await open_pool(settings)
+            await _pid(pool)
+            freezer.frozen = True
+            with pytest.raises(DatabaseUnreachable, match="within the deadline"):
+                await _pid(pool)
+            freezer.frozen = False
+            await _pid(pool)
+            await pool.close()
 
     async def test_our_own_mistakes_stay_loud(self, pool: Pool) -> None:
         with pytest.raises(asyncpg.UndefinedTableError):

@@ -13,7 +13,7 @@ from adapters.postgres.audit import audit
 from adapters.postgres.connection import Pool, open_pool
 from adapters.postgres.stream_store import Streams
 from domain.entities.rejections import DeadLetter
-from domain.entities.streams import Contradiction, StreamSource
+from domain.entities.streams import BatchReceipt, Contradiction, StreamSource
 from domain.errors import DatabaseUnreachable, Fenced
 from tests.batches import End, Event, Poison, Refusals, Start, batch_of
 from tests.stored import stored_in_postgres
@@ -21,7 +21,7 @@ from tests.stored import stored_in_postgres
 
 @pytest.fixture
 async def pool(database: str) -> AsyncIterator[Pool]:
-    pool = await open_pool(PostgresSettings(database=database, database_command_seconds=10))
+    pool = await open_pool(PostgresSettings(database=database, database_command_seconds=5))
     yield pool
     await pool.close()
 
@@ -73,21 +73,46 @@ async def test_of_two_workers_with_the_same_batch_one_is_fenced(pool: Pool) -> N
     assert (await audit(pool)).ok
 
 
-async def test_workers_that_store_the_same_trip_at_once_store_it_once(pool: Pool) -> None:
+async def test_a_worker_that_is_still_writing_is_waited_for_and_then_fences_the_other(pool: Pool) -> None:
+    store, source_id = await _opened(pool, 0)
+    await store.write(source_id, batch_of([Start("a")]), Refusals())
+    others: list[asyncio.Task[BatchReceipt]] = []
+
+    async def refuse_while_another_writes(contradictions: Sequence[Contradiction]) -> Sequence[DeadLetter]:
+        others.append(asyncio.create_task(store.write(source_id, batch_of([Start("c")], {0: 1}), Refusals())))
+        await _someone_waits_for_a_lock(pool)
+        return await Refusals()(contradictions)
+
+    await store.write(source_id, batch_of([Start("b"), Start("a", minute=1)], {0: 1}), refuse_while_another_writes)
+    with pytest.raises(Fenced):
+        await others[0]
+    assert (await stored_in_postgres(pool)).trips.keys() == {"a", "b"}
+
+
+async def test_a_trip_that_another_worker_stores_in_between_is_a_repeat(pool: Pool) -> None:
     """As after a change of the number of partitions, when a trip's events are in two of them."""
-    partitions = range(4)
-    store, source_id = await _opened(pool, *partitions)
-    trip_ids = [f"t{number}" for number in range(300)]
+    store, source_id = await _opened(pool, 0, 1)
+    await store.write(source_id, batch_of([Start("a")]), Refusals())
+    refusals = Refusals()
 
-    async def write(partition: int) -> int:
-        events: list[Event] = [Start(trip_id, partition=partition) for trip_id in trip_ids]
-        events += [End(trip_id, partition=partition) for trip_id in trip_ids]
-        return (await store.write(source_id, batch_of(events), Refusals())).repeats
+    async def refuse_while_another_writes(contradictions: Sequence[Contradiction]) -> Sequence[DeadLetter]:
+        if not refusals.asked:
+            await store.write(source_id, batch_of([Start("b", partition=1), End("b", partition=1)]), Refusals())
+        return await refusals(contradictions)
 
-    repeats = await asyncio.gather(*(write(partition) for partition in partitions))
-    assert sorted(repeats) == [0, 600, 600, 600]
-    assert await pool.fetchval("select count(*) from trips join predictions using (trip_id, partition, record_offset)") == 300
+    batch = batch_of([Start("b"), Start("a", minute=1), End("b"), Start("c")], {0: 1})
+    receipt = await store.write(source_id, batch, refuse_while_another_writes)
+    assert (receipt.stored.tolist(), receipt.repeats, receipt.dead_letters) == ([False, False, True], 2, 1)
+    stored = await stored_in_postgres(pool)
+    assert (stored.trips, stored.completions) == ({"a": (0, 0), "b": (1, 0), "c": (0, 4)}, {"b": (1, 1)})
     assert (await audit(pool)).ok
+
+
+async def _someone_waits_for_a_lock(pool: Pool) -> None:
+    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    async with asyncio.timeout(10):
+        while not await pool.fetchval(waiting):  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0)
 
 
 async def test_a_large_batch_with_ids_of_all_lengths_is_stored_as_it_is(pool: Pool) -> None:
@@ -112,10 +137,10 @@ async def test_looking_up_stays_by_key_when_a_table_has_grown_past_its_statistic
     store, source_id = await _opened(pool, 0)
     await store.write(source_id, batch_of([Start("first")]), Refusals())
     await pool.execute(
-        "insert into trips select 'x' || n, 1, 1, now(), 0, 0, 0, 0 from generate_series(1, 200000) as n;"
-        "insert into completions select 'x' || n, now(), now() from generate_series(1, 200000) as n"
+        "insert into trips select 'x' || n, 1, 1, now(), 0, 0, 0, 0 from generate_series(1, 300000) as n;"
+        "insert into completions select 'x' || n, now(), now() from generate_series(1, 300000) as n"
     )
-    events: list[Event] = [Start(f"t{number}") for number in range(2000)]
+    events: list[Event] = [Start(f"t{number}") for number in range(4000)]
     receipt = await store.write(
         source_id, batch_of(events, {0: 1}), Refusals()
     )  # the wrong plan meets the statement's deadline
