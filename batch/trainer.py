@@ -128,4 +128,8 @@ async def _patiently(work: Callable[[], Awaitable[T]], what: str, *errors: type[
         wait=wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT_SECONDS),
         before_sleep=report,
     )
-    return await retrying(work)
+
+    async def attempt() -> T:  # tenacity awaits only what is declared as a coroutine function
+        return await work()
+
+    return await retrying(attempt)

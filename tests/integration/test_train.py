@@ -1,0 +1,156 @@
+"""Training against a real PostgreSQL, MLflow and Kafka: from stored trips to a champion that a worker accepts."""
+
+import json
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from adapters.environment.settings import PostgresSettings
+from adapters.kafka.lifecycle import listening
+from adapters.kafka.topics import ensure_topics
+from adapters.postgres.connection import Pool, open_pool
+from adapters.postgres.history import History
+from adapters.postgres.labels import labelled_trips_up_to
+from adapters.postgres.lifecycle import Journal
+from adapters.postgres.locks import alone
+from adapters.postgres.training_runs import TrainingRuns
+from batch import bootstrap, train_bootstrap
+from batch.settings import BatchSettings
+from batch.train import TrainingReport, TrainingRequest
+from domain.entities.models import Alias
+from domain.entities.trips import CompletionColumns
+from domain.errors import ConcurrentUpdate, NotEnoughTrips
+from domain.features import feature_schema, features_of
+from domain.services.follow_champion import FollowChampion
+from tests.trips import random_trips
+
+ROWS = 1200
+
+
+@pytest.fixture
+def settings(database: str, mlflow_address: str, kafka_address: str, topic_prefix: str, tmp_path: Path) -> BatchSettings:
+    return BatchSettings.read(
+        data=tmp_path,
+        database=database,
+        mlflow=mlflow_address,
+        mlflow_seconds=30,
+        model=f"model-{uuid.uuid4().hex[:8]}",
+        kafka=kafka_address,
+        topic_prefix=topic_prefix,
+        train_threads=1,
+    )
+
+
+@pytest.fixture
+async def pool(settings: BatchSettings) -> AsyncIterator[Pool]:
+    pool = await open_pool(PostgresSettings(database=settings.database))
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def trips(pool: Pool, settings: BatchSettings) -> None:
+    await ensure_topics(settings)
+    trips = random_trips(ROWS, seed=9)
+    distance = np.abs(trips.dropoff_latitude - trips.pickup_latitude) + np.abs(trips.dropoff_longitude - trips.pickup_longitude)
+    seconds = np.clip(120 + distance * 9000, 61, 7000).astype(np.int64)
+    dropoff_at = trips.pickup_at + seconds.astype("timedelta64[s]")
+    await History(pool).add(trips, CompletionColumns(trips.trip_id, trips.pickup_at, dropoff_at))
+
+
+async def train(settings: BatchSettings, *, promote: bool = True, subject: str | None = None) -> TrainingReport:
+    request = TrainingRequest("ann", "a test", promote=promote, subject=subject)
+    return await train_bootstrap.train(settings, request, lambda _: None)
+
+
+async def test_a_training_makes_a_champion_that_a_worker_accepts(settings: BatchSettings, pool: Pool, trips: None) -> None:
+    report = await train(settings)
+    assert report.promoted
+    champion = FollowChampion(bootstrap.registry_of(settings), bootstrap.library_of(settings))
+    found = champion.refresh().active
+    assert found is not None
+    assert (found.version, found.kind) == (report.version, report.best.candidate.name)
+    assert found.feature_schema == feature_schema(settings.clock())
+    assert found.metrics["rmse_minutes"] == report.best.time.rmse_minutes
+    answers = champion.current().duration_seconds(features_of(random_trips(50), settings.clock()))
+    assert (answers >= 60).all()
+    assert (answers <= 7200).all()
+
+
+async def test_every_candidate_is_recorded_and_what_happened_is_told(settings: BatchSettings, pool: Pool, trips: None) -> None:
+    report = await train(settings, subject="episode-1")
+    runs = await TrainingRuns(pool).newest()
+    assert sorted(run.candidate for run in runs) == ["linear_regression", "random_forest", "xgboost"]
+    assert {run.candidate: run.model_version for run in runs if run.model_version} == {
+        report.best.candidate.name: report.version
+    }
+    assert {run.data_sha256 for run in runs} == {report.trained_from.data_sha256}
+    assert all(run.rows == ROWS for run in runs)
+    finished = await Journal(pool).newest(["retraining.finished"], "episode-1")
+    assert finished is not None
+    assert (finished.actor, finished.details["outcome"], finished.details["version"]) == ("ann", "promoted", report.version)
+    told = []
+    async with listening(settings.kafka, f"{settings.topic_prefix}model-lifecycle", f"{settings.topic_prefix}test") as messages:
+        async for message, done in messages:
+            told.append(message.kind)
+            await done()
+            if message.kind == "retraining.finished":
+                break
+    assert told == ["model.promoted", "retraining.finished"]
+
+
+async def test_without_promotion_the_version_is_challenger(settings: BatchSettings, pool: Pool, trips: None) -> None:
+    report = await train(settings, promote=False)
+    registry = bootstrap.registry_of(settings)
+    challenger = registry.resolve(Alias.CHALLENGER)
+    assert registry.resolve(Alias.CHAMPION) is None
+    assert challenger is not None
+    assert challenger.version == report.version
+
+
+async def test_promotion_and_rollback_between_two_trainings(settings: BatchSettings, pool: Pool, trips: None) -> None:
+    first, second = await train(settings), await train(settings)
+    registry = bootstrap.registry_of(settings)
+    assert [(each.version, each.aliases) for each in registry.versions()] == [
+        (second.version, ("champion",)),
+        (first.version, ("previous",)),
+    ]
+    event = await bootstrap.roll_back(settings, "worse")
+    assert event.details == {"version": first.version, "run_id": registry.get(first.version).run_id, "replaced": second.version}
+    promoted = await bootstrap.promote(settings, second.version, "after all")
+    assert promoted is not None
+    assert promoted.details["replaced"] == first.version
+
+
+async def test_two_trainings_at_once_are_one(settings: BatchSettings, pool: Pool, trips: None) -> None:
+    async with alone(pool, bootstrap.TRAININGS):
+        with pytest.raises(ConcurrentUpdate, match="another process"):
+            await train(settings)
+    assert bootstrap.registry_of(settings).versions() == []
+
+
+async def test_too_few_trips_change_nothing(settings: BatchSettings, pool: Pool) -> None:
+    with pytest.raises(NotEnoughTrips):
+        await train(settings)
+    assert bootstrap.registry_of(settings).versions() == []
+
+
+async def test_labelled_trips_are_counted_no_further_than_asked(pool: Pool, trips: None) -> None:
+    assert await labelled_trips_up_to(pool, 10) == 10
+    assert await labelled_trips_up_to(pool, 10 * ROWS) == ROWS
+
+
+async def test_a_message_that_is_no_lifecycle_event_is_passed_over(settings: BatchSettings, trips: None) -> None:
+    from adapters.kafka.producer import RecordProducer
+
+    topic = f"{settings.topic_prefix}model-lifecycle"
+    good = {"type": "lifecycle.v1", "kind": "retraining.requested", "subject": "e1", "actor": "a", "reason": "r"}
+    async with RecordProducer(settings.kafka) as producer:
+        for value in (b"not json", b"\xff", None, json.dumps({**good, "at": "2026-01-01T00:00:00Z"}).encode()):
+            await producer.send(topic, b"k", value)
+    async with listening(settings.kafka, topic, f"{settings.topic_prefix}other") as messages:
+        message, _ = await anext(messages)
+    assert message.subject == "e1"
