@@ -1,0 +1,110 @@
+"""Verification against a real PostgreSQL: predictions are made again, to the bit, by the version that each names."""
+
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from adapters.environment.settings import PostgresSettings
+from adapters.onnx.local_models import LocalModels
+from adapters.postgres.connection import Pool, open_pool
+from adapters.postgres.predictions import stored_predictions
+from adapters.postgres.stream_store import Streams
+from batch.verify import LISTED, Verification, Verify
+from domain.entities.streams import ModelStamp, StreamSource
+from domain.errors import RegistryUnreachable
+from domain.features import feature_schema
+from domain.services.score_trips import score_trips
+from tests.batches import Refusals, Start, batch_of
+from tests.fakes.models import CLOCK, distance_package, files_of
+from tests.fakes.registry import InMemoryRegistry
+
+SCHEMA = feature_schema(CLOCK)
+
+
+class World:
+    def __init__(self, pool: Pool, folder: Path) -> None:
+        self.pool, self.registry = pool, InMemoryRegistry()
+        self.library = LocalModels(folder, SCHEMA)
+
+    async def score(self, count: int, first: int = 0, seconds_per_km: float = 150.0) -> int:
+        """Register a version and store `count` predictions that it makes."""
+        version = self.registry.add(files_of(distance_package(seconds_per_km)), "distance", SCHEMA)
+        model = self.library.admit(self.registry.get(version), self.registry.download)
+        store = Streams(self.pool)
+        source_id = await store.register(StreamSource("cluster", "trip-events", uuid.UUID(int=1)))
+        position = (await store.open_partition(source_id, 0, 0)).next_offset
+        batch = batch_of([Start(f"t{first + number}", minute=number % 60) for number in range(count)], {0: position})
+        predictions = score_trips(batch.started, model, CLOCK)
+        batch = replace(batch, predictions=predictions, stamp=ModelStamp(version, SCHEMA))
+        await store.write(source_id, batch, Refusals())
+        return version
+
+    async def verify(self, version: int | None = None) -> Verification:
+        return await Verify(self.registry, self.library, CLOCK)(stored_predictions(self.pool, version=version), lambda _: None)
+
+
+@pytest.fixture
+async def world(database: str, tmp_path: Path) -> AsyncIterator[World]:
+    pool = await open_pool(PostgresSettings(database=database))
+    yield World(pool, tmp_path / "models")
+    await pool.close()
+
+
+async def test_what_was_stored_can_be_made_again_by_the_version_that_it_names(world: World) -> None:
+    await world.score(30)
+    second = await world.score(20, first=30, seconds_per_km=175.0)
+    everything, part = await world.verify(), await world.verify(second)
+    assert (everything.checked, everything.different, everything.ok) == (50, 0, True)
+    assert (part.checked, part.ok) == (20, True)
+
+
+@pytest.mark.parametrize("column", ["duration_seconds", "lower_seconds", "upper_seconds"])
+async def test_one_changed_bit_is_found_and_listed(world: World, column: str) -> None:
+    version = await world.score(30)
+    bit = f"update predictions set {column} = {column} * (1 + 1.2e-7::real) where trip_id = 't7'"
+    await world.pool.execute(bit)
+    result = await world.verify()
+    assert (result.checked, result.different, result.ok) == (30, 1, False)
+    assert [(each.trip_id, each.model_version) for each in result.differences] == [("t7", version)]
+
+
+async def test_a_changed_input_is_found(world: World) -> None:
+    await world.score(30)
+    await world.pool.execute("update trips set dropoff_latitude = dropoff_latitude + 0.01 where trip_id = 't3'")
+    assert (await world.verify()).different == 1
+
+
+async def test_a_prediction_under_another_versions_name_is_found(world: World) -> None:
+    first = await world.score(5)
+    second = await world.score(5, first=5, seconds_per_km=175.0)
+    await world.pool.execute("update predictions set model_version = $1 where model_version = $2", first, second)
+    assert (await world.verify()).different == 5
+
+
+async def test_a_version_that_is_not_here_is_fetched_and_checked(world: World, tmp_path: Path) -> None:
+    version = await world.score(5)
+    world.library = LocalModels(tmp_path / "elsewhere", SCHEMA)
+    assert (await world.verify()).ok
+    assert world.registry.downloads == [version, version]
+    world.library, world.registry.down = LocalModels(tmp_path / "third", SCHEMA), True
+    with pytest.raises(RegistryUnreachable):
+        await world.verify()
+
+
+async def test_a_version_that_cannot_be_used_is_named_and_is_no_success(world: World, tmp_path: Path) -> None:
+    version = await world.score(5)
+    world.registry.replace_file(version, "model.onnx", b"gone bad")
+    world.library = LocalModels(tmp_path / "elsewhere", SCHEMA)
+    result = await world.verify()
+    assert (result.checked, result.unverifiable_rows, result.ok) == (0, 5, False)
+    assert "model.onnx has 8 bytes" in result.unverifiable[version]
+
+
+async def test_many_differences_are_counted_and_the_first_are_listed(world: World) -> None:
+    await world.score(LISTED + 10)
+    await world.pool.execute("update predictions set upper_seconds = upper_seconds + 1")
+    result = await world.verify()
+    assert (result.different, len(result.differences)) == (LISTED + 10, LISTED)
