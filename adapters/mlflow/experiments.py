@@ -4,6 +4,7 @@ Only the trainer imports this: `mlflow` itself costs 168 MB of memory and 3 s.
 """
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -113,14 +114,16 @@ def _save(package: ModelPackage, folder: Path) -> None:
     """MLflow's own layout around the graph, so that its pages and `mlflow models serve` understand it. No pickle in it."""
     inputs = Schema([TensorSpec(np.dtype(np.float32), (-1, len(package.features)), "features")])
     outputs = Schema([TensorSpec(np.dtype(np.float32), (-1,), "seconds")])
-    mlflow.onnx.save_model(
-        onnx.load_from_string(package.graph),
-        str(folder),
-        signature=ModelSignature(inputs=inputs, outputs=outputs),
-        pip_requirements=["mlflow", "numpy", "onnx", "onnxruntime"],
-        metadata={"features": list(package.features), "feature_schema": package.feature_schema},
-        save_as_external_data=False,
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"mlflow\.")  # about MLflow's own code, not about ours
+        mlflow.onnx.save_model(
+            onnx.load_from_string(package.graph),
+            str(folder),
+            signature=ModelSignature(inputs=inputs, outputs=outputs),
+            pip_requirements=["mlflow", "numpy", "onnx", "onnxruntime"],
+            metadata={"features": list(package.features), "feature_schema": package.feature_schema},
+            save_as_external_data=False,
+        )
 
 
 def _dataset(trained_from: TrainedFrom) -> Any:  # noqa: ANN401 - mlflow is untyped
