@@ -167,13 +167,15 @@ def test_an_alias_that_was_removed_stops_nobody(registry: InMemoryRegistry, tmp_
 
 def test_the_same_number_with_other_bytes_is_another_model(registry: InMemoryRegistry, tmp_path: Path) -> None:
     add(registry)
-    follow(registry, tmp_path).refresh()
-    anew = InMemoryRegistry()
-    version = add(anew, 300.0)
-    champion = follow(anew, tmp_path)
+    champion = follow(registry, tmp_path)
     champion.refresh()
-    assert champion.current().version == version == 1
-    assert anew.downloads == [1]
+    before = champion.current()
+    champion.registry = InMemoryRegistry()  # set up anew, so that it counts from 1 again
+    version = add(champion.registry, 300.0)
+    assert champion.refresh().changed
+    assert champion.current().version == before.version == version
+    assert champion.current() is not before
+    assert champion.registry.downloads == [version]
 
 
 def test_a_switch_under_load_gives_every_caller_one_whole_model(registry: InMemoryRegistry, tmp_path: Path) -> None:
