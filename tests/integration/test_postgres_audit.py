@@ -93,6 +93,13 @@ async def test_a_range_over_rows_names_each_double(pool: Pool) -> None:
     assert (await _first(pool)).doubles == [(102, 102), (103, 103)]
 
 
+async def test_a_range_that_reaches_over_rows_leaves_no_gap_behind_them(pool: Pool) -> None:
+    await pool.execute("delete from skipped_records")
+    await pool.execute("insert into skipped_records select source_id, 0, 102, 105, 'no_record' from event_sources")
+    found = await _first(pool)
+    assert (found.gaps, found.doubles) == ([], [(102, 102), (103, 103)])
+
+
 async def test_rows_that_no_batch_reached_are_told(pool: Pool) -> None:
     await pool.execute("update stream_offsets set next_offset = 108 where partition = 0")
     found = await _first(pool)
