@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.entities.trips import SECOND, TIME, Floats, Times, TripColumns
+from domain.holidays import SATURDAY, is_holiday, month_of, weekday_of
 
 Matrix = NDArray[np.float32]
 Column = NDArray[np.floating] | NDArray[np.integer] | NDArray[np.bool_]
 
 DEFAULT_CITY_TIMEZONE = "America/New_York"
 EARTH_RADIUS_KM = 6371.0088  # mean radius, IUGG
-REVISION = 2  # raise it when a formula below changes without its name changing
+REVISION = 3  # raise it when a formula below changes without its name changing
 
 # The bearing of Manhattan's avenues. Streets follow it, so distances along and across it are closer to the driven ones. In a
 # city without such a grid it does no harm: a rotation loses nothing.
@@ -53,7 +54,10 @@ FEATURES = (
     "hour_of_week",
     "minute_of_day",
     "minute_of_week",
-    "week_of_year",
+    "day_of_week",
+    "is_holiday",
+    "is_day_off",
+    "month",
     "vendor_id",
     "passenger_count",
 )
@@ -93,10 +97,9 @@ def classic_features_of(trips: TripColumns, clock: CityClock) -> Matrix:
     local = clock.local(trips.pickup_at)
     day = local.astype("datetime64[D]")
     hour = np.floor((local - day) / SECOND / 3600.0)
-    weekday = _weekday(day)
-    weekend = weekday >= 5  # noqa: PLR2004 - Monday is 0
+    weekday, month = weekday_of(day), month_of(day)
+    weekend = weekday >= SATURDAY
     rush = ~weekend & (((hour >= 7) & (hour <= 9)) | ((hour >= 16) & (hour <= 19)))  # noqa: PLR2004 - hours of the day
-    month = (day.astype("datetime64[M]") - day.astype("datetime64[Y]")).astype(np.float64) + 1.0
     distance, _, _ = _geometry(trips)
     return _matrix(distance, trips.passenger_count, trips.vendor_id, hour, weekday, month, weekend, rush)
 
@@ -124,14 +127,14 @@ def _grid_columns(trips: TripColumns) -> tuple[Column, ...]:
 
 
 def _time_columns(trips: TripColumns, clock: CityClock) -> tuple[Column, ...]:
-    """In the city's local time. The week rather than the day of the year: what one day taught does not hold for the next."""
+    """In the city's local time. The month rather than the day of the year: what one day taught does not hold for the next."""
     local = clock.local(trips.pickup_at)
     day = local.astype("datetime64[D]")
     minute_of_day = (local - day) / SECOND / 60.0
-    weekday = _weekday(day)
-    week_of_year = np.floor((day - day.astype("datetime64[Y]")).astype(np.float64) / 7.0)
-    minute_of_week = weekday * 1440.0 + minute_of_day
-    return weekday * 24.0 + np.floor(minute_of_day / 60.0), minute_of_day, minute_of_week, week_of_year
+    weekday, holiday = weekday_of(day), is_holiday(day)
+    hour_of_week = weekday * 24.0 + np.floor(minute_of_day / 60.0)
+    day_off = holiday | (weekday >= SATURDAY)
+    return hour_of_week, minute_of_day, weekday * 1440.0 + minute_of_day, weekday, holiday, day_off, month_of(day)
 
 
 def _on_grid(latitude: Floats, longitude: Floats) -> tuple[Floats, Floats]:
@@ -159,11 +162,6 @@ def _geometry(trips: TripColumns) -> tuple[NDArray[np.float64], NDArray[np.float
     north = EARTH_RADIUS_KM * d_latitude
     east = EARTH_RADIUS_KM * d_longitude * np.cos((latitude_a + latitude_b) / 2)
     return distance, north, east
-
-
-def _weekday(day: NDArray[np.datetime64]) -> NDArray[np.float64]:
-    """Monday is 0; 1970-01-01 was a Thursday."""
-    return np.asarray((day.astype(np.int64) + 3) % 7, dtype=np.float64)
 
 
 @cache

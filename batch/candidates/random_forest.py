@@ -1,7 +1,7 @@
 """A random forest: many deep trees, each grown on its own sample of the trips."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,22 +38,16 @@ class RandomForest:
     """Bounded in every direction, so that ten million trips neither fill the memory nor make a model of gigabytes."""
 
     name: str = "random_forest"
-    trees: int = 80
-    least_leaf: int = 4
+    trees: int = 60
+    least_leaf: int = 5
     most_rows_per_tree: int = 150_000
-    inputs_per_split: float = 0.4
+    inputs_per_split: float = 0.33
     most_depth: int = 18
 
     @property
     def parameters(self) -> Mapping[str, float | str]:
         """What can be set."""
-        return {
-            "trees": self.trees,
-            "least_leaf": self.least_leaf,
-            "most_rows_per_tree": self.most_rows_per_tree,
-            "inputs_per_split": self.inputs_per_split,
-            "most_depth": self.most_depth,
-        }
+        return {key: value for key, value in asdict(self).items() if key != "name"}
 
     def fit(self, features: Matrix, seconds: Floats, threads: int) -> FittedForest:
         """Train; each tree sees as many rows as there are, drawn with repetition, up to the limit."""

@@ -1,7 +1,7 @@
 """Gradient-boosted trees with a log link: relative errors count, and the mean stays unbiased (Tweedie deviance)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,15 +38,17 @@ class FittedBoosting:
 class Boosting:
     """Histogram boosting: the inputs are held as one byte a value, so ten million trips fit.
 
-    The loss was chosen by measurement on held-out trips: squared error chases the few longest trips, and what it learns of
-    them does not return in the following month.
+    Chosen by measurement on held-out trips. The loss: squared error chases the few longest trips, and what it learns of them
+    does not return in the following month. The trees: grown where they gain most and bounded in leaves rather than in depth,
+    they score a trip in less time. A leaf weighs the sum of about sqrt(seconds) of its trips, so 3,000 are some hundred trips.
     """
 
     name: str = "xgboost"
-    trees: int = 300
-    depth: int = 8
-    learning_rate: float = 0.05
-    least_leaf_weight: float = 5.0
+    trees: int = 500
+    leaves: int = 64
+    learning_rate: float = 0.03
+    least_leaf_weight: float = 3000.0
+    penalty: float = 30.0
     rows_per_tree: float = 0.8
     inputs_per_tree: float = 0.8
     variance_power: float = 1.5
@@ -54,16 +56,7 @@ class Boosting:
     @property
     def parameters(self) -> Mapping[str, float | str]:
         """What can be set."""
-        return {
-            "objective": "reg:tweedie",
-            "trees": self.trees,
-            "depth": self.depth,
-            "learning_rate": self.learning_rate,
-            "least_leaf_weight": self.least_leaf_weight,
-            "rows_per_tree": self.rows_per_tree,
-            "inputs_per_tree": self.inputs_per_tree,
-            "variance_power": self.variance_power,
-        }
+        return {key: value for key, value in asdict(self).items() if key != "name"} | {"objective": "reg:tweedie"}
 
     def fit(self, features: Matrix, seconds: Floats, threads: int) -> FittedBoosting:
         """Train."""
@@ -71,10 +64,13 @@ class Boosting:
             objective="reg:tweedie",
             tweedie_variance_power=self.variance_power,
             tree_method="hist",
+            grow_policy="lossguide",
+            max_depth=0,
+            max_leaves=self.leaves,
             n_estimators=self.trees,
-            max_depth=self.depth,
             learning_rate=self.learning_rate,
             min_child_weight=self.least_leaf_weight,
+            reg_lambda=self.penalty,
             subsample=self.rows_per_tree,
             colsample_bytree=self.inputs_per_tree,
             n_jobs=threads,

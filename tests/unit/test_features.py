@@ -74,11 +74,20 @@ def test_the_clock_changes_when_new_yorks_does(utc: str, minute_of_day: int, hou
     assert feature("hour_of_week", pickup_at=at) == hour_of_week
 
 
-def test_a_leap_day_is_a_day() -> None:
-    weeks = [
-        feature("week_of_year", pickup_at=np.datetime64(day, "us")) for day in ("2016-02-29T17:00:00", "2016-12-31T17:00:00")
-    ]
-    assert weeks == [8, 52]
+def test_days_off_are_weekends_and_holidays() -> None:
+    """Memorial Day 2016 was Monday, 30 May; the Monday before was a working day."""
+    for day, weekday, holiday, off in [("2016-05-30", 0, 1, 1), ("2016-05-23", 0, 0, 0), ("2016-05-28", 5, 0, 1)]:
+        noon = np.datetime64(f"{day}T16:00:00", "us")
+        assert [feature(name, pickup_at=noon) for name in ("day_of_week", "is_holiday", "is_day_off")] == [
+            weekday,
+            holiday,
+            off,
+        ]
+
+
+def test_a_leap_day_belongs_to_february() -> None:
+    late = np.datetime64("2016-03-01T04:30:00", "us")  # 29 February, 23:30 in New York
+    assert (feature("month", pickup_at=late), feature("day_of_week", pickup_at=late)) == (2, 0)
 
 
 def test_a_mile_along_fifth_avenue_is_along_the_avenues() -> None:
