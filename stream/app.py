@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 import faust
 import msgspec
@@ -99,11 +100,15 @@ class Application(faust.App):
         self.add_dependency(self.hot)
 
 
-def create_application(name: str, broker: str, lifecycle_topic: str, open_parts: OpenParts) -> Application:
-    """Put the application together; nothing is opened. `name` is this worker's own, so that each hears every message."""
+def create_application(name: str, broker: str, lifecycle_topic: str, folder: Path, open_parts: OpenParts) -> Application:
+    """Put the application together; nothing is opened. `name` is this worker's own, so that each hears every message.
+
+    Faust keeps nothing of ours in `folder`, but creates one wherever it starts.
+    """
     application = Application(
         name,
         broker=[f"kafka://{address}" for address in broker.split(",")],
+        datadir=folder,
         web_enabled=False,
         store="memory://",
         consumer_auto_offset_reset="latest",

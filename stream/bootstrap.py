@@ -59,7 +59,8 @@ def create_worker(settings: WorkerSettings, champion: Champion, decode_one: Deco
         return _opened(settings, champion, decode_one, stopping)
 
     name = f"{settings.topic_prefix}tripcast-{socket.gethostname()}-{settings.worker_port or os.getpid()}"
-    return create_application(name, settings.kafka, _topic(settings, MODEL_LIFECYCLE.name), open_parts)
+    lifecycle = _topic(settings, MODEL_LIFECYCLE.name)
+    return create_application(name, settings.kafka, lifecycle, settings.data / "faust", open_parts)
 
 
 def follow_champion(settings: WorkerSettings) -> FollowChampion:

@@ -1,6 +1,7 @@
 """Trips for tests: random but seeded, or one at a time, inside New York's box."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
@@ -36,5 +37,5 @@ def one_trip(**changes: object) -> TripColumns:
     } | changes
     if isinstance(pickup := trip["pickup_at"], datetime):
         trip["pickup_at"] = np.datetime64(pickup.astimezone(UTC).replace(tzinfo=None), "us")
-    dtypes = (object, np.int16, np.int16, TIME, float, float, float, float)
+    dtypes: tuple[Any, ...] = (object, np.int16, np.int16, TIME, float, float, float, float)
     return TripColumns(*(np.array([value], dtype=dtype) for value, dtype in zip(trip.values(), dtypes, strict=True)))

@@ -48,7 +48,7 @@ class Settings(BaseSettings):
         """Read and validate. Raises InvalidInput naming every variable that is wrong."""
         data = Path(str(overrides.get("data") or os.environ.get(f"{PREFIX}DATA") or DEFAULT_DATA))
         try:
-            return cls(_env_file=(data / STACK_FILE, ".env"), **overrides)  # type: ignore[call-arg, arg-type]
+            return cls(_env_file=(data / STACK_FILE, ".env"), **overrides)  # type: ignore[arg-type]
         except ValidationError as error:
             lines = (f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors())
             raise InvalidInput("; ".join(lines)) from error

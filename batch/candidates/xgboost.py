@@ -14,6 +14,11 @@ from domain.entities.trips import Floats
 from domain.features import Matrix
 
 
+# Threads that wait for each other spin: on two cores, a second one saves 40,000 rows a quarter of the time when the machine is
+# idle, and makes them take five times as long when it is not.
+ROWS_PER_THREAD = 50_000
+
+
 @dataclass(frozen=True, slots=True)
 class FittedBoosting:
     """An XGBoost model."""
@@ -73,7 +78,7 @@ class Boosting:
             reg_lambda=self.penalty,
             subsample=self.rows_per_tree,
             colsample_bytree=self.inputs_per_tree,
-            n_jobs=threads,
+            n_jobs=min(threads, max(1, len(features) // ROWS_PER_THREAD)),
             random_state=SEED,
         )
         return FittedBoosting(model.fit(features, seconds))

@@ -23,7 +23,7 @@ def run(world: World, events: Events) -> float:
         "BENCH_PARTITIONS": "1",
         "MLFLOW_TRACKING_URI": world.mlflow,
     }
-    arguments = ("-m", "benchmarks.stream.stock_faust", "worker", "--loglevel", "warning", "--without-web")
+    arguments = ("-m", "benchmarks.stream.stock_faust", "worker", "--loglevel", "warn", "--without-web")
     with world.process("stock.log", *arguments, **environment):
         asyncio.run(_finished(world, len(events) // 2))
     return 2 * asyncio.run(commit_rate(world, STARTS))

@@ -31,6 +31,7 @@ app = faust.App(
     "stock-pattern",
     broker=f"kafka://{os.environ['BENCH_KAFKA']}",
     web_enabled=False,
+    datadir=os.environ["TRIPCAST_DATA"],
     topic_partitions=int(os.environ["BENCH_PARTITIONS"]),
     consumer_auto_offset_reset="earliest",
 )
@@ -69,7 +70,8 @@ async def _completed(event: dict[str, Any]) -> None:
 async def _started(event: dict[str, Any]) -> None:
     pickup_at = datetime.fromisoformat(event["pickup_at"])
     features = features_of(_columns(event, pickup_at), state["clock"])
-    seconds = float(np.ravel(state["model"].predict(features))[0])
+    (output,) = state["model"].predict(features).values()  # the ONNX flavour answers with a dictionary of outputs
+    seconds = float(np.ravel(output)[0])
     await state["pool"].execute(
         INSERT_TRIP,
         event["trip_id"],

@@ -1,7 +1,6 @@
 """`tripcast train`: train the candidates on the stored trips and register the best."""
 
 import asyncio
-import os
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,8 +29,6 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Train every candidate, judge all by the trips that started last, register the best and make it champion."""
-    # Training shares its cores with the worker: threads that spin while they wait made XGBoost five times slower there.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when the libraries below are loaded
     from adapters.environment.logs import configure  # noqa: PLC0415 - loads structlog
     from batch import bootstrap, train_bootstrap  # noqa: PLC0415 - loads MLflow, scikit-learn and XGBoost
     from batch.settings import BatchSettings  # noqa: PLC0415 - loads pydantic-settings
