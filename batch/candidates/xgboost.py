@@ -13,7 +13,6 @@ from batch.candidate import SEED
 from domain.entities.trips import Floats
 from domain.features import Matrix
 
-
 # Threads that wait for each other spin: on two cores, a second one saves 40,000 rows a quarter of the time when the machine is
 # idle, and makes them take five times as long when it is not.
 ROWS_PER_THREAD = 50_000
