@@ -23,8 +23,16 @@ def finish(content: bytes, width: int) -> bytes:
     # Max and Min rather than Clip, whose form depends on the version of ONNX that the converter wrote.
     graph.node.append(helper.make_node("Max", ["tripcast_answer", "tripcast_shortest"], ["tripcast_long_enough"]))
     graph.node.append(helper.make_node("Min", ["tripcast_long_enough", "tripcast_longest"], [OUTPUT]))
-    del graph.output[:], graph.input[1:]
+    _rename_input(graph)
+    del graph.output[:], graph.input[:]
     graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [None]))
-    graph.input[0].CopyFrom(helper.make_tensor_value_info(graph.input[0].name, TensorProto.FLOAT, [None, width]))
+    graph.input.append(helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [None, width]))
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
+
+
+def _rename_input(graph: onnx.GraphProto) -> None:
+    """Converters name it as they like; the signature in the registry, which pyfunc goes by, says INPUT."""
+    given = graph.input[0].name
+    for node in graph.node:
+        node.input[:] = [INPUT if name == given else name for name in node.input]

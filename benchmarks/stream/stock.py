@@ -6,7 +6,7 @@ from benchmarks.stream.commits import commit_rate
 from benchmarks.stream.events import Events, publish
 from benchmarks.world import World
 
-DEADLINE_SECONDS = 90
+DEADLINE_SECONDS = 60
 PREFIX = "stock-"
 STARTS = "select pg_xact_commit_timestamp(xmin), count(*) from stock_predictions group by 1"
 
@@ -25,7 +25,11 @@ def run(world: World, events: Events) -> float:
     }
     arguments = ("-m", "benchmarks.stream.stock_faust", "worker", "--loglevel", "warn", "--without-web")
     with world.process("stock.log", *arguments, **environment):
-        asyncio.run(_finished(world, len(events) // 2))
+        try:
+            asyncio.run(_finished(world, len(events) // 2))
+        except TimeoutError as error:
+            last_words = (world.folder / "stock.log").read_text()[-2000:]
+            raise RuntimeError(f"the stock pattern did not finish in {DEADLINE_SECONDS} s: {last_words}") from error
     return 2 * asyncio.run(commit_rate(world, STARTS))
 
 

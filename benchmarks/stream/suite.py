@@ -34,6 +34,7 @@ def run(world: World, rounds: int) -> None:
     for number in range(rounds):
         say(f"round {number + 1} of {rounds}: bare loop, then ours")
         pairs.append((bare.run(world, f"{PREFIX}trip-events", model), ours.run(world, PREFIX)))
+        say(f"  {pairs[-1][0]:,.0f} events/s, {pairs[-1][1].rate:,.0f} events/s")
     say("the stock pattern")
     stock_rate = stock.run(world, city_events(STOCK_TRIPS, seed=3))
     say(f"latency at {LATENCY_RATE} events/s")

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 
@@ -66,6 +67,15 @@ def test_the_same_trips_make_the_same_graph(candidate: Candidate) -> None:
     graphs = [small(candidate).fit(trips.features(), trips.seconds, threads=1).to_onnx() for _ in range(2)]
     answers = [Graph.open(finish(graph, len(FEATURES)), len(FEATURES))(trips.features()) for graph in graphs]
     assert np.array_equal(answers[0], answers[1])
+
+
+@pytest.mark.parametrize("candidate", discover(), ids=lambda candidate: candidate.name)
+def test_every_graph_names_its_input_and_output_as_the_registered_signature_does(candidate: Candidate) -> None:
+    trips = labelled(600)
+    graph = onnx.load_from_string(
+        finish(small(candidate).fit(trips.features(), trips.seconds, 1).to_onnx(), len(FEATURES))
+    ).graph
+    assert ([each.name for each in graph.input], [each.name for each in graph.output]) == (["features"], ["seconds"])
 
 
 def test_the_best_on_the_latest_trips_comes_first() -> None:
