@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 import structlog
 
@@ -40,6 +41,7 @@ def run(settings: WorkerSettings, *, champion: Champion | None = None, decode_on
 
     `champion` and `decode_one` are for tests that bring their own.
     """
+    _faust_folder(settings).mkdir(parents=True, exist_ok=True)
     application = create_worker(settings, champion or follow_champion(settings), decode_one)
     worker = Worker(application, override_logging=False, redirect_stdouts=False, quiet=True, loglevel="WARNING")
     worker.spinner = None
@@ -60,7 +62,7 @@ def create_worker(settings: WorkerSettings, champion: Champion, decode_one: Deco
 
     name = f"{settings.topic_prefix}tripcast-{socket.gethostname()}-{settings.worker_port or os.getpid()}"
     lifecycle = _topic(settings, MODEL_LIFECYCLE.name)
-    return create_application(name, settings.kafka, lifecycle, settings.data / "faust", open_parts)
+    return create_application(name, settings.kafka, lifecycle, _faust_folder(settings), open_parts)
 
 
 def follow_champion(settings: WorkerSettings) -> FollowChampion:
@@ -108,6 +110,10 @@ async def _broker(address: str) -> None:
     """Faust gives up where no broker answers at its start; so it starts when one does."""
     if not await broker_answers(address):
         raise BrokerUnreachable(f"Kafka at {address} does not answer: is it running?")
+
+
+def _faust_folder(settings: WorkerSettings) -> Path:
+    return settings.data / "faust"
 
 
 def _topic(settings: WorkerSettings, name: str) -> str:
