@@ -7,6 +7,8 @@ BIN := .venv/bin
 TRIPS ?=
 ARGS ?=
 ONLY ?=
+# Tests wait for brokers and databases more than they compute; each process starts parts of its own.
+PROCESSES ?= 3
 
 .PHONY: help
 help: ## Explain each command
@@ -44,7 +46,7 @@ run: .venv/.run-ready ## Start Kafka, PostgreSQL, MLflow, trainer, worker and a 
 
 .PHONY: test
 test: .venv/.test-ready ## The whole suite against a real Kafka, PostgreSQL and MLflow started by the tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
 .PHONY: check
 check: .venv/.test-ready ## Lint, types, import rules, schema diff, lock hygiene
