@@ -17,6 +17,7 @@ from cli.embedded.bootstrap import embedded_kafka
 from cli.embedded.ports import HOST, free_ports
 from domain.errors import BrokerUnreachable, InvalidInput
 from schemas.topics import TRIP_EVENTS
+from tests.running import until
 
 PARTITIONS = 3
 TOO_LARGE = 12 * 1024 * 1024
@@ -153,9 +154,11 @@ async def freeze(process: psutil.Process) -> None:
     """Return when every thread stands still: on a busy machine the last of them runs on for a while, and may still answer."""
     process.suspend()
     states = [Path(f"/proc/{process.pid}/task/{thread.id}/stat") for thread in process.threads()]
-    async with asyncio.timeout(30):
-        while not all(state.read_text().rpartition(")")[2].split()[0] == "T" for state in states):
-            await asyncio.sleep(0.01)
+
+    async def stands_still() -> bool:
+        return all(state.read_text().rpartition(")")[2].split()[0] == "T" for state in states)
+
+    await until(stands_still)
 
 
 async def test_a_frozen_broker_is_given_up_in_time_and_taken_up_again(
