@@ -11,7 +11,7 @@ from domain.errors import BrokerUnreachable
 from schemas.events import TripCompleted, TripStarted
 from tests.chaos.journal import Journal
 
-TOGETHER = 50
+TOGETHER = 100
 Record = tuple[bytes | None, bytes | None]  # key and value
 
 
