@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -172,7 +172,7 @@ class EventConsumer:
         return TopicPartition(self._topic, partition)
 
     @contextlib.asynccontextmanager
-    async def _translated(self):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a context manager without a value
+    async def _translated(self) -> AsyncIterator[None]:
         try:
             yield
         except (kafka.KafkaError, OSError) as error:  # TimeoutError is an OSError
