@@ -30,6 +30,7 @@ INFRASTRUCTURE = (
     pg.IdleInTransactionSessionTimeoutError,
     pg.TransactionRollbackError,  # deadlock
     pg.LockNotAvailableError,
+    pg.InternalClientError,  # the driver lost track when the server went away in mid-statement, or at the pool's own reset
 )
 SERVER_GONE = {"25006", "57P01", "57P02", "57P03"}  # the pool's other connections lead to the same wrong server
 
@@ -64,7 +65,7 @@ async def connected(pool: Pool) -> AsyncIterator[Connection]:
                 if getattr(error, "sqlstate", None) in SERVER_GONE:
                     await pool.expire_connections()
                 raise
-            except (pg.InterfaceError, pg.InternalClientError) as error:
+            except pg.InterfaceError as error:
                 fault = _fault_behind(error)
                 if fault is None and not _is_closed(connection):
                     raise  # our own misuse
