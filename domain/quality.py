@@ -52,7 +52,7 @@ class TripRules:
         return _first(
             len(trips),
             (Reason.TRIP_ID_INVALID, _bad_ids(trips.trip_id)),
-            (Reason.VENDOR_INVALID, trips.vendor_id < 1),
+            (Reason.VENDOR_INVALID, trips.vendor_id < 0),  # 0 is a vendor that nobody stated
             (Reason.PASSENGER_COUNT_INVALID, (trips.passenger_count < 0) | (trips.passenger_count > MAX_PASSENGERS)),
             (Reason.COORDINATES_MISSING, zero),
             (Reason.OUTSIDE_SERVICE_AREA, ~inside),

@@ -25,7 +25,8 @@ from domain.quality import TripRules, Verdicts
 
 _NO_PASSENGERS_STATED = 0
 _INVALID_PASSENGERS = -1
-_INVALID_VENDOR = 0
+_NO_VENDOR_STATED = 0
+_INVALID_VENDOR = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +65,7 @@ class TripFile:
         real = localise(local_pickup, local_dropoff, stated, self.clock)
         places = self._places(rows.cells)
         trip_id = self._trip_ids(rows.cells, ids)
-        vendor = shorts(rows.cells[self.layout.vendor], empty=_INVALID_VENDOR, invalid=_INVALID_VENDOR)
+        vendor = shorts(rows.cells[self.layout.vendor], empty=_NO_VENDOR_STATED, invalid=_INVALID_VENDOR)
         passengers = shorts(rows.cells[self.layout.passengers], empty=_NO_PASSENGERS_STATED, invalid=_INVALID_PASSENGERS)
         trips = TripColumns(trip_id, vendor, passengers, real.pickup_at, *places)
         completions = CompletionColumns(trip_id, real.pickup_at, real.dropoff_at)

@@ -55,7 +55,7 @@ STORED = "select trip_id, pickup_at, dropoff_at from trips join completions usin
 async def test_a_file_is_stored_once_with_its_refused_rows_and_its_line_in_the_ledger(
     tripcast: Run, database: str, tmp_path: Path
 ):
-    path = csv_file(tmp_path, {"id": "a"}, {"id": "b", "vendor_id": 0}, {"id": "c"}, {"id": "a"})
+    path = csv_file(tmp_path, {"id": "a"}, {"id": "b", "vendor_id": -1}, {"id": "c"}, {"id": "a"})
 
     first, before = loaded(tripcast, path), await rows_of(database, STORED)
     second = loaded(tripcast, path)
@@ -99,10 +99,10 @@ async def test_rows_without_ids_are_loaded_once_identical_ones_included(tripcast
 
 
 def test_the_report_for_people_says_why_rows_were_refused(tripcast: Run, tmp_path: Path):
-    done = tripcast("load", csv_file(tmp_path, {}, {"vendor_id": 0}))
+    done = tripcast("load", csv_file(tmp_path, {}, {"vendor_id": -1}))
 
     assert done.returncode == 0
-    assert "the vendor id is outside 1 to 32767 (vendor_invalid)" in done.stdout
+    assert "the vendor id is outside 0 to 32767 (vendor_invalid)" in done.stdout
 
 
 @pytest.mark.parametrize(

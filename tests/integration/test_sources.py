@@ -91,7 +91,7 @@ def hours_of_trips(folder: Path, count: int) -> Path:
         }
         for number in range(count)
     )
-    return csv_file(folder, *rows, {"id": "nobody", "vendor_id": 0})
+    return csv_file(folder, *rows, {"id": "nobody", "vendor_id": -1})
 
 
 async def test_a_replay_publishes_each_trips_start_and_end_once_and_in_order(source: Source, tmp_path: Path):

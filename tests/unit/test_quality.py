@@ -22,7 +22,7 @@ def test_a_plausible_trip_passes():
     [
         ({"trip_id": ""}, Reason.TRIP_ID_INVALID),
         ({"trip_id": "x" * 65}, Reason.TRIP_ID_INVALID),
-        ({"vendor_id": 0}, Reason.VENDOR_INVALID),
+        ({"vendor_id": -1}, Reason.VENDOR_INVALID),
         ({"passenger_count": -1}, Reason.PASSENGER_COUNT_INVALID),
         ({"passenger_count": 10}, Reason.PASSENGER_COUNT_INVALID),
         ({"pickup_latitude": 0.0}, Reason.COORDINATES_MISSING),
@@ -37,13 +37,13 @@ def test_each_rule_names_its_reason(changes, reason):
     assert TripRules().judge_started(one_trip(**changes), NOW).tolist() == [reason]
 
 
-def test_zero_passengers_and_borders_are_real():
-    trip = one_trip(passenger_count=0, pickup_latitude=40.5, dropoff_longitude=-73.7)
+def test_zero_passengers_an_unknown_vendor_and_borders_are_real():
+    trip = one_trip(vendor_id=0, passenger_count=0, pickup_latitude=40.5, dropoff_longitude=-73.7)
     assert TripRules().judge_started(trip, NOW).tolist() == [None]
 
 
 def test_the_first_broken_rule_names_the_trip():
-    trip = one_trip(vendor_id=0, pickup_latitude=0.0)
+    trip = one_trip(vendor_id=-1, pickup_latitude=0.0)
     assert TripRules().judge_started(trip, NOW).tolist() == [Reason.VENDOR_INVALID]
 
 

@@ -162,7 +162,7 @@ def test_an_empty_part_is_said_in_words(tmp_path: Path):
 
 def test_a_file_of_refused_rows_is_said_in_words(tmp_path: Path):
     with pytest.raises(NotEnoughTrips, match="no trip that can be replayed"):
-        choose(opened(csv_file(tmp_path, {"vendor_id": 0})), Part(), NOW)
+        choose(opened(csv_file(tmp_path, {"vendor_id": -1})), Part(), NOW)
 
 
 def test_the_state_remembers_each_part_of_each_file(tmp_path: Path):

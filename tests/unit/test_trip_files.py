@@ -27,8 +27,7 @@ def test_a_good_row_becomes_a_trip_in_utc(tmp_path: Path):
     [
         ({"id": ""}, Reason.TRIP_ID_INVALID),
         ({"id": "x" * 65}, Reason.TRIP_ID_INVALID),
-        ({"vendor_id": 0}, Reason.VENDOR_INVALID),
-        ({"vendor_id": ""}, Reason.VENDOR_INVALID),
+        ({"vendor_id": -1}, Reason.VENDOR_INVALID),
         ({"vendor_id": "two"}, Reason.VENDOR_INVALID),
         ({"vendor_id": 1.5}, Reason.VENDOR_INVALID),
         ({"vendor_id": 65537}, Reason.VENDOR_INVALID),
@@ -65,6 +64,8 @@ def test_a_row_that_cannot_be_true_is_refused_alone_and_by_name(tmp_path: Path, 
     [
         {"passenger_count": 0},
         {"passenger_count": ""},  # not stated counts as 0
+        {"vendor_id": 0},
+        {"vendor_id": ""},  # not stated counts as 0
         {"id": "NA"},
         {"id": "N/A"},
         {"id": "null"},
@@ -89,7 +90,7 @@ def test_a_refused_row_is_kept_as_it_stood_in_the_file(tmp_path: Path):
 
 
 def test_rows_with_too_few_or_many_cells_are_refused_with_their_number(tmp_path: Path):
-    path = csv_file(tmp_path, {"id": "a"}, {"id": "b"}, {"id": "c", "vendor_id": 0})
+    path = csv_file(tmp_path, {"id": "a"}, {"id": "b"}, {"id": "c", "vendor_id": -1})
     header, a, b, c = path.read_text().splitlines()
     path.write_text("\n".join([header, a, b + ",more", "", "short,row", c]))
 
@@ -102,7 +103,7 @@ def test_rows_with_too_few_or_many_cells_are_refused_with_their_number(tmp_path:
 
 def test_row_numbers_run_through_all_blocks_of_a_large_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("adapters.files.tables._CSV_BLOCK_BYTES", 300)
-    path = csv_file(tmp_path, *({"id": number, "vendor_id": int(number % 7 != 0)} for number in range(1, 100)))
+    path = csv_file(tmp_path, *({"id": number, "vendor_id": 1 if number % 7 else -1} for number in range(1, 100)))
     lines = path.read_text().splitlines()
     lines[1], lines[50] = "malformed", "malformed"
     path.write_text("\n".join(lines))
@@ -171,7 +172,7 @@ def test_a_monthly_file_without_a_zones_table_is_refused_saying_so(tmp_path: Pat
         ({"DOLocationID": 9_999_999}, Reason.ZONE_UNKNOWN),
         ({"DOLocationID": -1}, Reason.ZONE_UNKNOWN),
         ({"PULocationID": None}, Reason.ZONE_UNKNOWN),
-        ({"VendorID": None}, Reason.VENDOR_INVALID),
+        ({"VendorID": -1}, Reason.VENDOR_INVALID),
         ({"lpep_pickup_datetime": None}, Reason.PICKUP_TIME_MISSING),
         ({"lpep_pickup_datetime": datetime(2008, 8, 8, 12, 0)}, Reason.PICKUP_TIME_IMPLAUSIBLE),  # noqa: DTZ001
         ({"lpep_dropoff_datetime": datetime(2025, 1, 5, 12, 0)}, Reason.DURATION_NOT_POSITIVE),  # noqa: DTZ001
@@ -184,10 +185,13 @@ def test_the_traps_of_monthly_files_have_names(tmp_path: Path, change: dict[str,
     assert len(batch.trips) == 1
 
 
-def test_a_passenger_count_that_a_monthly_file_leaves_out_is_zero(tmp_path: Path):
-    batch = read(green_file(tmp_path, {}, {"passenger_count": None}), zones(tmp_path))
+def test_what_a_monthly_file_leaves_out_about_vendor_and_passengers_is_zero(tmp_path: Path):
+    left_out = {"VendorID": None, "passenger_count": None}
+    batch = read(green_file(tmp_path, {}, left_out, {"passenger_count": None}), zones(tmp_path))
 
-    assert batch.trips.passenger_count.tolist() == [1, 0]
+    assert batch.rejected == ()
+    assert batch.trips.vendor_id.tolist() == [2, 0, 2]
+    assert batch.trips.passenger_count.tolist() == [1, 0, 0]
 
 
 def test_a_zones_table_needs_its_columns(tmp_path: Path):
