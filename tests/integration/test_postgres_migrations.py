@@ -19,6 +19,10 @@ from cli.embedded.postgres import OWNER, EmbeddedPostgres
 from domain.errors import ConcurrentUpdate, DatabaseUnreachable, SchemaMismatch
 
 PROCESSES = 6
+FIRST_SCHEMA_ROW = """
+insert into trips (trip_id, vendor_id, passenger_count, pickup_at, pickup_latitude, pickup_longitude, dropoff_latitude,
+    dropoff_longitude) values ('a', 1, 2, now(), 40.7, -74, 40.8, -73.9)
+"""
 
 
 @pytest.fixture
@@ -46,6 +50,20 @@ def test_migrating_again_changes_nothing(database: str) -> None:
     _execute(database, "insert into event_sources (cluster_id, topic, topic_uuid) values ('c', 't', gen_random_uuid())")
     migrate(database)
     assert _fetch(database, "select count(*) from event_sources") == 1
+
+
+def test_a_database_of_the_first_schema_keeps_its_rows(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(migrations, "REVISION", "0001")
+        migrate(empty_database)
+    assert _fetch(empty_database, "select to_regclass('quality_minutes')") is None
+    _execute(empty_database, "insert into event_sources (cluster_id, topic, topic_uuid) values ('c', 't', gen_random_uuid())")
+    _execute(empty_database, FIRST_SCHEMA_ROW)
+    migrate(empty_database)
+    asyncio.run(_check(empty_database))
+    assert _fetch(empty_database, "select passenger_count from trips where trip_id = 'a'") == 2
+    assert _fetch(empty_database, "select count(*) from event_sources") == 1
+    assert _fetch(empty_database, "select count(*) from quality_minutes") == 0
 
 
 def test_a_database_without_tables_asks_for_the_migration(empty_database: str) -> None:
