@@ -14,11 +14,12 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-MICRO = 1_000_000  # sums are integers in 1e-6
+from domain.tallies import MICRO
+
 ROUNDING = 0.5 / MICRO  # each square may have lost as much; without it, two almost equal models would have no variance
 
 
-class Outcome(StrEnum):
+class PairOutcome(StrEnum):
     """What may be said of the second version."""
 
     BETTER = "better"
@@ -48,7 +49,7 @@ DEFAULT_LIMITS = PairLimits()
 class PairVerdict:
     """Differences are loss(champion) - loss(shadow) as shares of the loss's cap: above zero the shadow is closer."""
 
-    outcome: Outcome
+    outcome: PairOutcome
     pairs: int
     mean_difference: float
     lower: float
@@ -61,7 +62,7 @@ def paired_verdict(pairs: int, sum_difference: int, sum_square: int, limits: Pai
     A difference lies in [-1, 1]; so does the interval.
     """
     if pairs <= 0:
-        return PairVerdict(Outcome.UNDECIDED, 0, 0.0, -1.0, 1.0)
+        return PairVerdict(PairOutcome.UNDECIDED, 0, 0.0, -1.0, 1.0)
     mean = sum_difference / pairs / MICRO
     variance = max(sum_square / pairs / MICRO - mean * mean, 0.0) + ROUNDING
     radius = math.sqrt(variance * limits.design_effect) * _radius(pairs, limits)
@@ -77,9 +78,9 @@ def _radius(pairs: int, limits: PairLimits) -> float:
     return math.sqrt(2 * spread / (pairs * pairs * rho_square) * math.log(math.sqrt(spread) / limits.alpha))
 
 
-def _outcome(pairs: int, lower: float, upper: float, limits: PairLimits) -> Outcome:
+def _outcome(pairs: int, lower: float, upper: float, limits: PairLimits) -> PairOutcome:
     if pairs < limits.least_pairs:
-        return Outcome.UNDECIDED
+        return PairOutcome.UNDECIDED
     if lower > 0:
-        return Outcome.BETTER
-    return Outcome.WORSE if upper < 0 else Outcome.UNDECIDED
+        return PairOutcome.BETTER
+    return PairOutcome.WORSE if upper < 0 else PairOutcome.UNDECIDED
