@@ -29,6 +29,8 @@ create table loop_journal (
     event_at timestamptz not null,
     recorded_at timestamptz not null default now()
 );
+create index loop_journal_answers on loop_journal ((body ->> 'kind'), (body ->> 'subject'))
+    where kind = 'fact' and body ->> 'fact' = 'answered';
 
 -- Up to where the Monitor has taken in each partition. `newest`: the newest event time up to there.
 create table monitor_positions (
