@@ -104,6 +104,11 @@ def classic_features_of(trips: TripColumns, clock: CityClock) -> Matrix:
     return _matrix(distance, trips.passenger_count, trips.vendor_id, hour, weekday, month, weekend, rush)
 
 
+def distance_km_of(trips: TripColumns) -> Floats:
+    """Great-circle distances in km, shape (n,): the input of that name before it is rounded to float32."""
+    return _geometry(trips)[0]
+
+
 def feature_schema(clock: CityClock) -> str:
     """Twelve hex digits that change when the inputs' names, order, formulas or city time change."""
     content = {"features": FEATURES, "revision": REVISION, "dtype": "float32", "timezone": clock.timezone}

@@ -61,6 +61,18 @@ class ChampionSource(Protocol):
         ...
 
 
+class ShadowSource(Protocol):
+    """Gives the model that scores beside the champion, for comparison alone."""
+
+    def beside(self, champion: ScoringModel) -> ScoringModel | None:
+        """What shadows this champion, or None. Another version than the champion's. Cheap: no I/O."""
+        ...
+
+    def refuse(self, model: ScoringModel) -> None:
+        """It failed while it scored, and must not be given again."""
+        ...
+
+
 class ModelRegistry(Protocol):
     """The registry of model versions. Every method raises RegistryUnreachable within its deadline (default 10 s)."""
 
@@ -123,6 +135,14 @@ class LifecycleJournal(Protocol):
         ...
 
 
+class Detector(Protocol):
+    """A detector of change in a series. Deterministic: the same values in the same order alarm at the same places."""
+
+    def update(self, value: float) -> bool:
+        """Feed a value; whether it raised an alarm."""
+        ...
+
+
 Announce = Callable[[LifecycleEvent], Awaitable[None]]
 
 
@@ -158,6 +178,7 @@ class StreamStore(Protocol):
         Locks the partitions' positions; raises Fenced when a stored next_offset is not the span's first offset. Inserts with
         ON CONFLICT DO NOTHING: an identical repeat becomes a skipped record, a contradicting one is handed to `refuse` with the
         batch still uncommitted, and the dead letters that `refuse` returns are stored. Clears the partitions' suspects.
+        Of `batch.shadow` the same rows are stored as of `batch.predictions`, under its own stamp.
         """
         ...
 

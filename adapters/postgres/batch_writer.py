@@ -14,7 +14,9 @@ from adapters.postgres.connection import Connection
 from adapters.postgres.refused import insert_dead_letters, insert_ranges, insert_repeats
 from adapters.postgres.rows import completion_rows, prediction_rows, trip_rows
 from adapters.postgres.settling import Row, Stored, Verdict, odd_within, settle, starts_of
-from domain.entities.streams import BatchReceipt, EventBatch, Span
+from domain.entities.predictions import PredictionColumns
+from domain.entities.streams import BatchReceipt, EventBatch, ModelStamp, Span
+from domain.entities.trips import RecordColumns
 from domain.errors import Fenced
 from domain.ports import Refuse
 
@@ -86,7 +88,7 @@ class BatchWriter:
         await insert_ranges(self.connection, self.source_id, self.batch.skipped)
         letters = await insert_dead_letters(self.connection, self.source_id, dead_letters)
         await self._advance()
-        return BatchReceipt(verdict.started, verdict.settled, len(verdict.repeats), letters)
+        return BatchReceipt(verdict.started, verdict.completed & ~verdict.early, verdict.settled, len(verdict.repeats), letters)
 
     async def _lock(self) -> None:
         await self.connection.execute(BY_KEY)
@@ -122,14 +124,18 @@ class BatchWriter:
         if inserted.any():
             records = batch.started_records.take(inserted)
             await trip_rows(batch.started.take(inserted), self.source_id, records).copy_into(self.connection, "trips")
-            predictions = batch.predictions.take(inserted)
-            rows = prediction_rows(predictions, batch.stamp, batch.scored_at, self.source_id, records)
-            await rows.copy_into(self.connection, "predictions")
+            await self._insert_predictions(batch.predictions.take(inserted), batch.stamp, records)
+            if batch.shadow is not None:
+                await self._insert_predictions(batch.shadow.predictions.take(inserted), batch.shadow.stamp, records)
         inserted = verdict.completed
         if inserted.any():
             records = batch.completed_records.take(inserted)
             rows = completion_rows(batch.completed.take(inserted), verdict.early[inserted], self.source_id, records)
             await rows.copy_into(self.connection, "completions")
+
+    async def _insert_predictions(self, predictions: PredictionColumns, stamp: ModelStamp, records: RecordColumns) -> None:
+        rows = prediction_rows(predictions, stamp, self.batch.scored_at, self.source_id, records)
+        await rows.copy_into(self.connection, "predictions")
 
     async def _advance(self) -> None:
         spans, published = self.batch.spans, self.batch.published

@@ -66,6 +66,14 @@ class ModelStamp:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ShadowPredictions:
+    """What a shadowing version said about the same trips, row by row; stored under its own stamp, never published."""
+
+    predictions: PredictionColumns
+    stamp: ModelStamp
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class EventBatch:
     """All that one transaction writes: rows with their records, dead letters, skipped records and the spans they fill.
 
@@ -84,6 +92,7 @@ class EventBatch:
     dead_letters: tuple[DeadLetter, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     published: dict[int, int] = field(default_factory=dict)
+    shadow: ShadowPredictions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +110,13 @@ class BatchReceipt:
     """What the transaction did.
 
     `stored`: mask over `started`, true where the trip and its prediction were inserted (to be published now).
+    `ended`: mask over `completed`, true where the completion was inserted and its trip had started.
     `settled`: how many trips now have both a start and a completion because of this batch.
     `repeats`: identical repeats, recorded as skipped. `dead_letters`: how many were stored, contradictions included.
     """
 
     stored: NDArray[np.bool_]
+    ended: NDArray[np.bool_]
     settled: int
     repeats: int
     dead_letters: int

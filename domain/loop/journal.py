@@ -9,6 +9,7 @@ from domain.baselines import Baseline
 from domain.entities.models import LifecycleEvent
 from domain.loop.decisions import (
     Answered,
+    Approved,
     ChampionChanged,
     Decision,
     Fact,
@@ -94,6 +95,8 @@ def written(given: Step | Fact) -> tuple[str, dict[str, Any]]:
             return "fact", {"fact": "challenger", "version": given.version}
         case Answered():
             return "fact", {"fact": "answered", **asdict(given)}
+        case Approved():
+            return "fact", {"fact": "approved", "subject": given.subject}
         case _:
             assert_never(given)
 
@@ -107,6 +110,8 @@ def read(kind: str, body: dict[str, Any]) -> Step | Fact:
         return ChampionChanged(body["version"], baseline, body["rolled_back"])
     if body["fact"] == "challenger":
         return ShadowChanged(body["version"])
+    if body["fact"] == "approved":
+        return Approved(body["subject"])
     return answered(body["kind"], body["subject"], body)
 
 

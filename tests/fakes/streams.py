@@ -33,6 +33,8 @@ class Trip:
     prediction: tuple[np.float32, ...] | None = None
     stamp: ModelStamp | None = None
     scored_at: np.datetime64 | None = None
+    shadow: tuple[np.float32, ...] | None = None
+    shadow_stamp: ModelStamp | None = None
 
 
 @dataclass
@@ -102,7 +104,7 @@ class InMemoryStreams:
         self._advance(draft, source_id, batch)
         self._reach()
         self.state = draft
-        return BatchReceipt(writing.stored, writing.settled, writing.repeats, sum(stored))
+        return BatchReceipt(writing.stored, writing.ended, writing.settled, writing.repeats, sum(stored))
 
     async def unpublished(
         self, source_id: int, partition: int, first_offset: int, limit: int
@@ -162,6 +164,7 @@ class _Writing:
 
     def __post_init__(self) -> None:
         self.stored = np.zeros(len(self.batch.started), dtype=np.bool_)
+        self.ended = np.zeros(len(self.batch.completed), dtype=np.bool_)
 
     def apply(self) -> None:
         for partition, offset, is_start, row in sorted(self._events()):
@@ -170,6 +173,8 @@ class _Writing:
                 self._start(row, record)
             else:
                 self._end(row, record)
+        for row in np.flatnonzero(self.ended).tolist():  # in whatever order the batch told of start and end
+            self.ended[row] = self.batch.completed.trip_id[row] in self.state.trips
 
     def _events(self) -> Iterator[tuple[int, int, bool, int]]:
         for is_start, records in ((True, self.batch.started_records), (False, self.batch.completed_records)):
@@ -177,14 +182,17 @@ class _Writing:
                 yield int(partition), int(offset), is_start, row
 
     def _start(self, row: int, record: Record) -> None:
-        trips, predictions = self.batch.started, self.batch.predictions
+        trips, shadow = self.batch.started, self.batch.shadow
         trip_id, *facts = (getattr(trips, name)[row] for name in trips.__dataclass_fields__)
         end = self.state.completions.get(trip_id)
         agrees = end is None or end.facts[0] == facts[2]
         if self._is_first(trip_id, self.state.trips.get(trip_id), tuple(facts), record, agrees=agrees):
-            seconds = predictions.duration_seconds[row], predictions.lower_seconds[row], predictions.upper_seconds[row]
+            seconds = _seconds(self.batch.predictions, row)
             scored_at = np.datetime64(self.batch.scored_at.replace(tzinfo=None), "us")
-            self.state.trips[trip_id] = Trip(tuple(facts), record, seconds, self.batch.stamp, scored_at)
+            trip = Trip(tuple(facts), record, seconds, self.batch.stamp, scored_at)
+            if shadow is not None:
+                trip.shadow, trip.shadow_stamp = _seconds(shadow.predictions, row), shadow.stamp
+            self.state.trips[trip_id] = trip
             self.stored[row] = True
             self.settled += end is not None
 
@@ -195,6 +203,7 @@ class _Writing:
         agrees = trip is None or trip.facts[2] == facts[0]
         if self._is_first(trip_id, self.state.completions.get(trip_id), facts, record, agrees=agrees):
             self.state.completions[trip_id] = Completion(facts, record)
+            self.ended[row] = True
             self.settled += trip is not None
 
     def _is_first(
@@ -221,6 +230,10 @@ def _skip(state: State, source_id: int, skipped: Skipped) -> None:
         record = (source_id, skipped.partition, offset)
         if record not in taken:
             state.skipped.setdefault(record, skipped)
+
+
+def _seconds(predictions: PredictionColumns, row: int) -> tuple[np.float32, ...]:
+    return predictions.duration_seconds[row], predictions.lower_seconds[row], predictions.upper_seconds[row]
 
 
 def _committed(found: list[tuple[str, Trip]]) -> CommittedPredictions:

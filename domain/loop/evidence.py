@@ -1,0 +1,134 @@
+"""The evidence that follows an alarm, by segment; and when it was that things changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from domain.loop.residuals import CITY, Sample
+from domain.policy import Confirmation
+
+HOUR = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A shift that a tier confirms: its size, how many labels over how many hours show it, and its standard error."""
+
+    segment: int
+    shift: float
+    labels: int
+    hours: float
+    standard_error: float
+    tier: Confirmation
+
+    @property
+    def z(self) -> float:
+        """The shift in standard errors."""
+        return abs(self.shift) / self.standard_error
+
+
+@dataclass(slots=True)
+class Trail:
+    """One segment's samples by cohort, in order."""
+
+    cohorts: list[int] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+
+    def add(self, cohort: int, sample: Sample) -> None:
+        """Append."""
+        self.cohorts.append(cohort)
+        self.samples.append(sample)
+
+    def judge(self, segment: int, tier: Confirmation, z: float, step_minutes: int) -> Finding | None:
+        """Whether the latest samples that fill the tier's hours and labels hold a shift of its size."""
+        if not self.cohorts:
+            return None
+        counts, totals, squares = (np.cumsum(column[::-1]) for column in np.array(self.samples, dtype=np.float64).T)
+        hours = (self.cohorts[-1] + step_minutes - np.array(self.cohorts[::-1])) / HOUR
+        enough = np.flatnonzero((counts >= tier.labels) & (hours >= tier.hours))
+        if not len(enough):
+            return None
+        place = enough[0]
+        whole = Sample(int(counts[place]), float(totals[place]), float(squares[place]))
+        found = Finding(segment, whole.mean, whole.size, float(hours[place]), whole.standard_error, tier)
+        return found if abs(found.shift) >= tier.shift and found.z >= z else None
+
+    @property
+    def labels(self) -> int:
+        """How many."""
+        return sum(sample.size for sample in self.samples)
+
+    def whole(self) -> Sample:
+        """Everything together."""
+        total = Sample()
+        for sample in self.samples:
+            total = total.plus(sample)
+        return total
+
+
+@dataclass(slots=True)
+class Evidence:
+    """Samples of all segments from cohort `since` on."""
+
+    since: int
+    step_minutes: int
+    trails: dict[int, Trail] = field(default_factory=dict)
+
+    def add(self, cohort: int, samples: dict[int, Sample]) -> None:
+        """Take in a cohort, unless it is older than the evidence."""
+        if cohort < self.since:
+            return
+        for segment, sample in samples.items():
+            self.trails.setdefault(segment, Trail()).add(cohort, sample)
+
+    def judge(self, tiers: Sequence[Confirmation], z: float, watched: set[int]) -> list[Finding]:
+        """What is confirmed, by segment, the city first; each by the first tier that holds."""
+        found = []
+        for segment in sorted(self.trails.keys() & watched):
+            findings = (self.trails[segment].judge(segment, tier, z, self.step_minutes) for tier in tiers)
+            first = next((finding for finding in findings if finding), None)
+            if first:
+                found.append(first)
+        return found
+
+    @property
+    def labels(self) -> int:
+        """Of the city."""
+        return self.trails[CITY].labels if CITY in self.trails else 0
+
+
+@dataclass(slots=True)
+class Hours:
+    """One segment's samples by hour, for as long as a change may lie back."""
+
+    most_hours: int
+    _starts: list[int] = field(default_factory=list)
+    _samples: list[Sample] = field(default_factory=list)
+
+    def add(self, cohort: int, sample: Sample) -> None:
+        """Take in a cohort."""
+        start = cohort // HOUR * HOUR
+        if self._starts and self._starts[-1] == start:
+            self._samples[-1] = self._samples[-1].plus(sample)
+            return
+        self._starts.append(start)
+        self._samples.append(sample)
+        if len(self._starts) > self.most_hours:
+            del self._starts[0], self._samples[0]
+
+    def change(self) -> int | None:
+        """The hour (its first minute) that divides the samples into the two most different parts; None of fewer than two."""
+        if len(self._starts) < 2:  # noqa: PLR2004 - two parts
+            return None
+        counts = np.array([sample.size for sample in self._samples], dtype=np.float64)
+        totals = np.array([sample.total for sample in self._samples])
+        n, s = np.cumsum(counts), np.cumsum(totals)
+        before, after = n[:-1], n[-1] - n[:-1]
+        difference = s[:-1] / np.maximum(before, 1) - (s[-1] - s[:-1]) / np.maximum(after, 1)
+        # The statistic of a change of mean at a known spread: largest where the change most likely was (Hinkley 1970).
+        return self._starts[int(np.argmax(np.abs(difference) * np.sqrt(before * after))) + 1]
+
+    def labels_since(self, minute: int) -> int:
+        """How many labels began at that minute or later."""
+        return sum(sample.size for start, sample in zip(self._starts, self._samples, strict=True) if start >= minute)

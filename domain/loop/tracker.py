@@ -1,0 +1,116 @@
+"""Follows how far the stream is in event time, and cuts what was tallied into steps once they are complete."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.loop.steps import Step, begun_in, in_step, mature_cohort
+from domain.policy import Timing
+from domain.tallies import Tally
+
+MICROSECONDS = 60_000_000
+STRAY_MINUTES = 24 * 60  # what lies that far ahead of the stream is a wrong clock
+LEAP_MINUTES = 60  # no single report moves the stream further ahead: a wrong clock must not end a day
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedSpan:
+    """Committed records [first, next) of a partition, the newest event time in them, and whether more were waiting."""
+
+    partition: int
+    first_offset: int
+    next_offset: int
+    newest_us: int | None
+    caught_up: bool
+
+
+@dataclass(slots=True)
+class Reach:
+    """How far one partition is. `minute` None: nothing of it was seen yet."""
+
+    next_offset: int
+    minute: int | None = None
+    caught_up: bool = True
+
+
+class Tracker:
+    """Adds up tallies and closes steps; `closed_until` is the minute up to which steps are closed, None before the first."""
+
+    def __init__(self, timing: Timing) -> None:
+        self._timing = timing
+        self.reaches: dict[int, Reach] = {}
+        self.open = Tally.empty()
+        self.closed_until: int | None = None
+        self._added: list[Tally] = []
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether every partition was read to its end."""
+        return all(reach.caught_up for reach in self.reaches.values())
+
+    def add(self, spans: Sequence[ReportedSpan], tally: Tally) -> None:
+        """Add what these spans hold. The caller sees to it that each record is added once."""
+        for span in spans:
+            reach = self.reaches.setdefault(span.partition, Reach(span.first_offset))
+            reach.next_offset, reach.caught_up = span.next_offset, span.caught_up
+            if span.newest_us is not None:
+                minute = span.newest_us // MICROSECONDS
+                reach.minute = minute if reach.minute is None else min(max(reach.minute, minute), reach.minute + LEAP_MINUTES)
+        self._added.append(tally)
+
+    def watermark(self) -> int | None:
+        """The minute before which hardly anything is still to come: that of the slowest partition which has more to read."""
+        minutes = [reach.minute for reach in self.reaches.values() if reach.minute is not None]
+        waiting = [reach.minute for reach in self.reaches.values() if reach.minute is not None and not reach.caught_up]
+        if not minutes:
+            return None
+        return min(waiting) if waiting else max(minutes)
+
+    def closable(self) -> list[Step]:
+        """The steps that have become complete, in order; they are closed with that."""
+        self.open, self._added = Tally.merged([self.open, *self._added]), []
+        watermark = self.watermark()
+        if watermark is None:
+            return []
+        length = self._timing.step_minutes
+        if self.closed_until is None:
+            self.closed_until = self._first_minute(watermark) // length * length
+        steps = []
+        while self.closed_until + length + self._timing.lateness_minutes <= watermark:
+            steps.append(self._step(self.closed_until + length))
+            self.closed_until += length
+        if steps:
+            self._forget(self.closed_until, watermark)
+        return steps
+
+    def _first_minute(self, watermark: int) -> int:
+        """Where the stream began: the earliest pickup that is not a stray."""
+        minutes = self.open.inputs.minute
+        near = minutes[(minutes > watermark - STRAY_MINUTES) & (minutes <= watermark)]
+        return int(near.min()) if len(near) else watermark
+
+    def _step(self, minute: int) -> Step:
+        length, timing = self._timing.step_minutes, self._timing
+        first, cohort = minute - length, minute - length - timing.maturity_minutes
+        return Step(
+            minute=minute,
+            cohort=cohort,
+            mature=mature_cohort(self.open.cells, cohort, cohort + length),
+            pairs=in_step(self.open.pairs, cohort, cohort + length),
+            flows=in_step(self.open.flows, first, minute),
+            inputs=in_step(self.open.inputs, first, minute),
+            begun=begun_in(self.open.cells, first, minute),
+        )
+
+    def _forget(self, closed: int, watermark: int) -> None:
+        """What came too late is in the roll-ups, which count by the pickup for ever, and in no step."""
+        cohort, ahead = closed - self._timing.maturity_minutes, watermark + STRAY_MINUTES
+        self.open = Tally(
+            self.open.cells.between(cohort, ahead),
+            self.open.pairs.between(cohort, ahead),
+            self.open.flows.between(closed, ahead),
+            self.open.inputs.between(closed, ahead),
+        )
+
+    def restore(self, reaches: dict[int, Reach], tally: Tally, closed_until: int | None) -> None:
+        """Go on where another tracker was."""
+        self.reaches, self.open, self.closed_until, self._added = dict(reaches), tally, closed_until, []

@@ -1,0 +1,67 @@
+"""One comparison in pairs, from its first pair to its verdict."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.loop.evidence import HOUR
+from domain.loop.steps import Step
+from domain.paired import PairOutcome, PairVerdict, paired_verdict
+from domain.policy import Trial as TrialLimits
+
+
+class Result(StrEnum):
+    """How a comparison stands."""
+
+    OPEN = "open"
+    SHADOW_BETTER = "shadow_better"
+    SHADOW_WORSE = "shadow_worse"
+    UNDECIDED = "undecided"  # and over: the limits are reached
+
+
+@dataclass(slots=True)
+class PairTrial:
+    """Champion against shadow since event time `minute`."""
+
+    champion: int
+    shadow: int
+    minute: int
+    limits: TrialLimits
+    pairs: int = 0
+    difference: int = 0
+    square: int = 0
+
+    def add(self, step: Step) -> Result:
+        """Take in the pairs of the cohort that has become mature."""
+        rows = step.pairs.take((step.pairs.champion == self.champion) & (step.pairs.shadow == self.shadow))
+        self.pairs += int(rows.pairs.sum())
+        self.difference += int(rows.difference.sum())
+        self.square += int(rows.square_difference.sum())
+        return self._result(step.minute)
+
+    @property
+    def verdict(self) -> PairVerdict:
+        """The test's."""
+        return paired_verdict(self.pairs, self.difference, self.square, self.limits.test)
+
+    def numbers(self) -> dict[str, object]:
+        """For the record."""
+        verdict = self.verdict
+        bounds = {"mean": verdict.mean_difference, "lower": verdict.lower, "upper": verdict.upper}
+        found: dict[str, object] = {name: round(value, 6) for name, value in bounds.items()}
+        return found | {"pairs": self.pairs, "champion": self.champion, "shadow": self.shadow}
+
+    def words(self) -> str:
+        """The verdict, in minutes of mean absolute error (each trip's error counts up to 30 minutes)."""
+        verdict, cap_minutes = self.verdict, 30.0
+        mean, lower, upper = (bound * cap_minutes for bound in (verdict.mean_difference, verdict.lower, verdict.upper))
+        closer = f"version {self.shadow} is {mean:+.2f} min closer a trip (between {lower:+.2f} and {upper:+.2f})"
+        return f"over {self.pairs:,} trips that both predicted, {closer}"
+
+    def _result(self, minute: int) -> Result:
+        outcome = self.verdict.outcome
+        if outcome is PairOutcome.BETTER:
+            return Result.SHADOW_BETTER
+        if outcome is PairOutcome.WORSE:
+            return Result.SHADOW_WORSE
+        over = self.pairs >= self.limits.most_pairs or (minute - self.minute) / HOUR >= self.limits.most_hours
+        return Result.UNDECIDED if over else Result.OPEN

@@ -1,0 +1,396 @@
+"""What a stretch of the stream says about quality, as integers that add up to the same sums in any order.
+
+Workers tally what they have committed; the sums of any number of tallies, merged in any order, are equal to the bit. That is
+what lets a detector raise the same alarms at the same events live, after a restart, and in a backtest.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.areas import AreaGrid
+from domain.entities.predictions import PredictionColumns
+from domain.entities.trips import SECOND, Columns, Floats, Shorts, Strings, Times, TripColumns
+from domain.features import distance_km_of
+
+Integers = NDArray[np.int64]
+
+MINUTE = np.timedelta64(60_000_000, "us")
+CHAMPION, SHADOW = 0, 1  # values of `role`
+NO_VERSION = 0
+MICRO = 1_000_000
+LOSS_CAP_SECONDS = 1800.0  # a pair's loss is |error| up to here, as a share of it
+DURATION_BINS_SECONDS = (120.0, 180.0, 240.0, 320.0, 420.0, 540.0, 680.0, 860.0, 1100.0, 1400.0, 1800.0, 2400.0, 3600.0)
+FLOW_HORIZON_SECONDS = 2 * 3600.0  # completions of longer trips are left out of the flows
+LATE_SECONDS = 1200.0  # a start this far behind the newest one before it is called late
+SHORTEST_KM = 0.05  # below it the logarithm says more about the meter than about the trip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredTrips(Columns):
+    """Started trips with the champion's prediction and, where `shadow_version` is not NO_VERSION, the shadow's. Shape (n,).
+
+    area: cell of the pickup. log_km: natural logarithm of the distance in km, float64. Durations: float32 seconds.
+    """
+
+    trip_id: Strings
+    pickup_at: Times
+    area: Shorts
+    vendor_id: Shorts
+    log_km: Floats
+    no_passengers: NDArray[np.bool_]
+    version: NDArray[np.int32]
+    duration_seconds: NDArray[np.float32]
+    lower_seconds: NDArray[np.float32]
+    upper_seconds: NDArray[np.float32]
+    shadow_version: NDArray[np.int32]
+    shadow_duration_seconds: NDArray[np.float32]
+    shadow_lower_seconds: NDArray[np.float32]
+    shadow_upper_seconds: NDArray[np.float32]
+
+
+def scored_trips(
+    trips: TripColumns,
+    predictions: PredictionColumns,
+    version: int,
+    grid: AreaGrid,
+    shadow: tuple[int, PredictionColumns] | None = None,
+) -> ScoredTrips:
+    """Put together what a batch knows. `predictions`, and those of `shadow` with its version, are of `trips`, row by row."""
+    count = len(trips)
+    shadow_version, shadowed = shadow or (NO_VERSION, predictions)
+    return ScoredTrips(
+        trip_id=trips.trip_id,
+        pickup_at=trips.pickup_at,
+        area=grid.of(trips.pickup_latitude, trips.pickup_longitude),
+        vendor_id=trips.vendor_id,
+        log_km=np.log(np.maximum(distance_km_of(trips), SHORTEST_KM)),
+        no_passengers=trips.passenger_count == 0,
+        version=np.full(count, version, dtype=np.int32),
+        duration_seconds=predictions.duration_seconds,
+        lower_seconds=predictions.lower_seconds,
+        upper_seconds=predictions.upper_seconds,
+        shadow_version=np.full(count, shadow_version, dtype=np.int32),
+        shadow_duration_seconds=shadowed.duration_seconds,
+        shadow_lower_seconds=shadowed.lower_seconds,
+        shadow_upper_seconds=shadowed.upper_seconds,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sums(Columns):
+    """Rows of integers: the first `KEYS` columns name a row, the others add up. Sorted by name, each name once."""
+
+    KEYS = 1
+
+    @classmethod
+    def empty(cls) -> Self:
+        """No row."""
+        return cls(*(np.empty(0, dtype=np.int64) for _ in fields(cls)))
+
+    @classmethod
+    def merged(cls, parts: Sequence[Self]) -> Self:
+        """The sums of several."""
+        filled = [part for part in parts if len(part)]
+        if not filled:
+            return cls.empty()
+        return filled[0] if len(filled) == 1 else cls.concatenate(filled).added()
+
+    def added(self) -> Self:
+        """Rows of one name added up."""
+        if not len(self):
+            return self
+        columns = [getattr(self, field.name) for field in fields(self)]
+        keys = columns[: self.KEYS]
+        order = np.lexsort(keys[::-1])
+        keys = [key[order] for key in keys]
+        new = np.ones(len(order), dtype=np.bool_)
+        new[1:] = np.logical_or.reduce([key[1:] != key[:-1] for key in keys])
+        starts = np.flatnonzero(new)
+        sums = (np.add.reduceat(column[order], starts) for column in columns[self.KEYS :])
+        return type(self)(*(key[starts] for key in keys), *sums)
+
+    def between(self, first: int, until: int) -> Self:
+        """Rows of minutes in [first, until)."""
+        minute: Integers = getattr(self, "minute")  # noqa: B009 - every kind of sums begins with it
+        if not len(minute):
+            return self
+        return self.take((minute >= first) & (minute < until))
+
+    def with_minute(self, minute: int) -> Self:
+        """The same rows, all of that minute; names may repeat then."""
+        columns = [getattr(self, field.name) for field in fields(self)]
+        columns[0] = np.full(len(self), minute, dtype=np.int64)
+        return type(self)(*columns)
+
+    def as_lists(self) -> list[list[int]]:
+        """Column by column, for JSON."""
+        return [getattr(self, field.name).tolist() for field in fields(self)]
+
+    @classmethod
+    def from_lists(cls, columns: Sequence[Sequence[int]]) -> Self:
+        """What `as_lists` gave."""
+        return cls(*(np.array(column, dtype=np.int64) for column in columns))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells(Sums):
+    """Predictions by cohort. `minute`: of the pickup, since 1970, UTC. Errors are predicted minus actual.
+
+    `error`, `abs_error` in 0.1 s, `square_error` in (0.1 s)^2; `log_ratio` is ln(actual / predicted) in 1e-6, its square in
+    1e-6. `covered`: settled trips inside their interval. A row with a version but without trips cannot be.
+    """
+
+    KEYS = 5
+
+    minute: Integers
+    role: Integers
+    version: Integers
+    area: Integers
+    vendor_id: Integers
+    started: Integers
+    settled: Integers
+    error: Integers
+    abs_error: Integers
+    square_error: Integers
+    log_ratio: Integers
+    square_log_ratio: Integers
+    covered: Integers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs(Sums):
+    """Champion and shadow on the same settled trips, by pickup minute: sums of the difference of losses, in 1e-6.
+
+    A loss is |error| up to LOSS_CAP_SECONDS, as a share of it; a positive difference means that the shadow was closer.
+    """
+
+    KEYS = 3
+
+    minute: Integers
+    champion: Integers
+    shadow: Integers
+    pairs: Integers
+    difference: Integers
+    square_difference: Integers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flows(Sums):
+    """Trips begun in a minute, and trips that ended in it, by bin of predicted duration; trips over two hours do not count."""
+
+    KEYS = 2
+
+    minute: Integers
+    duration_bin: Integers
+    started: Integers
+    ended: Integers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inputs(Sums):
+    """What came in, by pickup minute; refused events by the newest pickup before them. Logarithms of km in 1e-6.
+
+    `late`: starts more than LATE_SECONDS behind the newest pickup before them, by their place in the stream.
+    """
+
+    minute: Integers
+    trips: Integers
+    log_km: Integers
+    square_log_km: Integers
+    no_passengers: Integers
+    refused: Integers
+    late: Integers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tally:
+    """All of it. Tallies add up."""
+
+    cells: Cells
+    pairs: Pairs
+    flows: Flows
+    inputs: Inputs
+
+    @classmethod
+    def empty(cls) -> "Tally":
+        """Nothing has happened."""
+        return cls(Cells.empty(), Pairs.empty(), Flows.empty(), Inputs.empty())
+
+    @classmethod
+    def merged(cls, parts: Sequence["Tally"]) -> "Tally":
+        """The sum of several, in any order."""
+        return cls(
+            Cells.merged([part.cells for part in parts]),
+            Pairs.merged([part.pairs for part in parts]),
+            Flows.merged([part.flows for part in parts]),
+            Inputs.merged([part.inputs for part in parts]),
+        )
+
+    def as_lists(self) -> dict[str, list[list[int]]]:
+        """For JSON."""
+        return {name: getattr(self, name).as_lists() for name in ("cells", "pairs", "flows", "inputs")}
+
+    @classmethod
+    def from_lists(cls, content: dict[str, list[list[int]]]) -> "Tally":
+        """What `as_lists` gave."""
+        return cls(
+            Cells.from_lists(content["cells"]),
+            Pairs.from_lists(content["pairs"]),
+            Flows.from_lists(content["flows"]),
+            Inputs.from_lists(content["inputs"]),
+        )
+
+
+def tally_of(
+    started: ScoredTrips,
+    settled: ScoredTrips,
+    dropoff_at: Times,
+    refused: int = 0,
+    newest: np.datetime64 | None = None,
+) -> Tally:
+    """Tally trips that have begun, trips that have ended (`dropoff_at`, row by row), and refused events.
+
+    `newest` is the latest pickup of this partition before these trips: it places the refused, and tells who is late.
+    """
+    return Tally(
+        cells=Cells.merged(_cells(started, settled, dropoff_at)),
+        pairs=_pairs(settled, dropoff_at),
+        flows=Flows.merged(_flows(started, settled, dropoff_at)),
+        inputs=_inputs(started, refused, newest),
+    )
+
+
+def minute_of(times: Times) -> Integers:
+    """Whole minutes since 1970, shape (n,)."""
+    return times.astype("datetime64[m]").astype(np.int64)
+
+
+def _cells(started: ScoredTrips, settled: ScoredTrips, dropoff_at: Times) -> list[Cells]:
+    parts = []
+    for role in (CHAMPION, SHADOW):
+        begun, ended = (started, settled) if role == CHAMPION else (_shadowed(started), _shadowed(settled))
+        if len(begun):
+            parts.append(_cell_rows(begun, role, started=np.ones(len(begun), dtype=np.int64)))
+        if len(ended):
+            at = dropoff_at if role == CHAMPION else dropoff_at[settled.shadow_version != NO_VERSION]
+            parts.append(_cell_rows(ended, role, **_errors(ended, role, at)))
+    return parts
+
+
+def _shadowed(trips: ScoredTrips) -> ScoredTrips:
+    return trips.take(trips.shadow_version != NO_VERSION)
+
+
+def _cell_rows(trips: ScoredTrips, role: int, **sums: Integers) -> Cells:
+    nothing = np.zeros(len(trips), dtype=np.int64)
+    keys = (
+        minute_of(trips.pickup_at),
+        np.full(len(trips), role, dtype=np.int64),
+        (trips.version if role == CHAMPION else trips.shadow_version).astype(np.int64),
+        trips.area.astype(np.int64),
+        trips.vendor_id.astype(np.int64),
+    )
+    columns = (sums.get(field.name, nothing) for field in fields(Cells)[Cells.KEYS :])
+    return Cells(*keys, *columns).added()
+
+
+def _errors(trips: ScoredTrips, role: int, dropoff_at: Times) -> dict[str, Integers]:
+    predicted, lower, upper = (
+        (trips.duration_seconds, trips.lower_seconds, trips.upper_seconds)
+        if role == CHAMPION
+        else (trips.shadow_duration_seconds, trips.shadow_lower_seconds, trips.shadow_upper_seconds)
+    )
+    actual = _actual(trips, dropoff_at)
+    error = np.rint((predicted.astype(np.float64) - actual) * 10).astype(np.int64)
+    log_ratio = np.log(np.maximum(actual, 1.0) / np.maximum(predicted, 1.0).astype(np.float64))
+    return {
+        "settled": np.ones(len(trips), dtype=np.int64),
+        "error": error,
+        "abs_error": np.abs(error),
+        "square_error": error * error,
+        "log_ratio": _micro(log_ratio),
+        "square_log_ratio": _micro(log_ratio * log_ratio),
+        "covered": ((actual >= lower) & (actual <= upper)).astype(np.int64),
+    }
+
+
+def _pairs(settled: ScoredTrips, dropoff_at: Times) -> Pairs:
+    both = settled.shadow_version != NO_VERSION
+    trips, actual = settled.take(both), _actual(settled, dropoff_at)[both]
+    if not len(trips):
+        return Pairs.empty()
+    difference = _loss(trips.duration_seconds, actual) - _loss(trips.shadow_duration_seconds, actual)
+    return Pairs(
+        minute_of(trips.pickup_at),
+        trips.version.astype(np.int64),
+        trips.shadow_version.astype(np.int64),
+        np.ones(len(trips), dtype=np.int64),
+        _micro(difference),
+        _micro(difference * difference),
+    ).added()
+
+
+def _loss(predicted: NDArray[np.float32], actual: Floats) -> Floats:
+    return np.minimum(np.abs(predicted.astype(np.float64) - actual), LOSS_CAP_SECONDS) / LOSS_CAP_SECONDS
+
+
+def _flows(started: ScoredTrips, settled: ScoredTrips, dropoff_at: Times) -> list[Flows]:
+    parts = []
+    if len(started):
+        one, none = np.ones(len(started), dtype=np.int64), np.zeros(len(started), dtype=np.int64)
+        parts.append(Flows(minute_of(started.pickup_at), duration_bin(started.duration_seconds), one, none).added())
+    soon = _actual(settled, dropoff_at) < FLOW_HORIZON_SECONDS
+    if soon.any():
+        ended = settled.take(soon)
+        one, none = np.ones(len(ended), dtype=np.int64), np.zeros(len(ended), dtype=np.int64)
+        parts.append(Flows(minute_of(dropoff_at[soon]), duration_bin(ended.duration_seconds), none, one).added())
+    return parts
+
+
+def duration_bin(seconds: NDArray[np.float32]) -> Integers:
+    """Position among DURATION_BINS_SECONDS, shape (n,)."""
+    return np.searchsorted(np.array(DURATION_BINS_SECONDS, dtype=np.float32), seconds, side="right").astype(np.int64)
+
+
+def _inputs(started: ScoredTrips, refused: int, newest: np.datetime64 | None) -> Inputs:
+    parts = []
+    if len(started):
+        one = np.ones(len(started), dtype=np.int64)
+        log_km = started.log_km
+        parts.append(
+            Inputs(
+                minute_of(started.pickup_at),
+                one,
+                _micro(log_km),
+                _micro(log_km * log_km),
+                started.no_passengers.astype(np.int64),
+                np.zeros(len(started), dtype=np.int64),
+                _late(started.pickup_at, newest),
+            ).added()
+        )
+    if refused:
+        seen = newest if newest is not None else (started.pickup_at.max() if len(started) else None)
+        if seen is not None:
+            zero = np.zeros(1, dtype=np.int64)
+            minute = minute_of(np.array([seen], dtype="datetime64[us]"))
+            parts.append(Inputs(minute, zero, zero, zero, zero, np.array([refused], dtype=np.int64), zero))
+    return Inputs.merged(parts)
+
+
+def _late(pickup_at: Times, newest: np.datetime64 | None) -> Integers:
+    before = np.maximum.accumulate(pickup_at)
+    if newest is not None:
+        before = np.maximum(before, newest)
+    return ((before - pickup_at) / SECOND > LATE_SECONDS).astype(np.int64)
+
+
+def _actual(trips: ScoredTrips, dropoff_at: Times) -> Floats:
+    return np.asarray((dropoff_at - trips.pickup_at) / SECOND, dtype=np.float64)
+
+
+def _micro(values: Floats) -> Integers:
+    return np.rint(values * MICRO).astype(np.int64)
