@@ -60,6 +60,7 @@ class Verification:
     """
 
     checked: int = 0
+    checked_by_role: dict[str, int] = field(default_factory=dict)
     different: int = 0
     differences: list[Difference] = field(default_factory=list)
     unverifiable: dict[int, str] = field(default_factory=dict)
@@ -106,6 +107,7 @@ def _compare(chunk: Stored, made: PredictionColumns, result: Verification) -> No
     differs |= _bits(stored.lower_seconds) != _bits(made.lower_seconds)
     differs |= _bits(stored.upper_seconds) != _bits(made.upper_seconds)
     result.checked += len(differs)
+    result.checked_by_role[chunk.role] = result.checked_by_role.get(chunk.role, 0) + len(differs)
     result.different += int(differs.sum())
     for row in np.flatnonzero(differs)[: LISTED - len(result.differences)]:
         seconds = float(stored.duration_seconds[row]), float(made.duration_seconds[row])

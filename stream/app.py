@@ -21,7 +21,13 @@ log = structlog.get_logger("tripcast.stream")
 DRAIN_SECONDS = 3.0
 LOOK_SECONDS = 1.0
 LEAVE_SECONDS = 8.5
-CHAMPION_EVENTS = ("model.promoted", "model.rolled_back")
+MODEL_EVENTS = (
+    "model.promoted",
+    "model.rolled_back",
+    "challenger.accepted",
+    "challenger.dismissed",
+    "retraining.finished",
+)
 
 _decode = msgspec.json.Decoder(LifecycleChanged).decode
 
@@ -30,7 +36,7 @@ OpenParts = Callable[[Stopping], AbstractAsyncContextManager[Parts]]
 
 
 class Stream(faust.Service):
-    """The hot path, the champion's follower and the watch over both, as a service of the application."""
+    """The hot path, who follows the registry, and the watch over both, as a service of the application."""
 
     def __init__(self, parts: Parts) -> None:
         super().__init__()
@@ -42,6 +48,7 @@ class Stream(faust.Service):
     async def on_start(self) -> None:
         """Begin."""
         self.add_future(self._parts.follower.follow(self._stopping))
+        self.add_future(self._parts.shadow_follower.follow(self._stopping))
         self.add_future(self._hot_path.write())
         self.add_future(self._hot_path.publish())
         self._reading = self.add_future(self._hot_path.read())
@@ -54,9 +61,10 @@ class Stream(faust.Service):
         await self._parts.events.close()
         log.info("drained", next_offsets=self._parts.ledger.committed)
 
-    def champion_changed(self) -> None:
+    def models_changed(self) -> None:
         """Ask the registry now."""
         self._parts.follower.ask()
+        self._parts.shadow_follower.ask()
 
     @faust.Service.timer(LOOK_SECONDS)
     async def _look(self) -> None:
@@ -127,14 +135,14 @@ def _listen(application: Application, topic: str) -> None:
     @application.agent(messages, name="model-lifecycle")
     async def follow_lifecycle(values: faust.Stream) -> None:
         async for value in values:
-            if application.hot is not None and tells_of_a_champion(value):
-                application.hot.champion_changed()
+            if application.hot is not None and tells_of_models(value):
+                application.hot.models_changed()
 
 
-def tells_of_a_champion(value: bytes) -> bool:
+def tells_of_models(value: bytes) -> bool:
     """Whether a message on `model-lifecycle` is a reason to ask the registry. What is no such message is none."""
     try:
-        return _decode(value).kind in CHAMPION_EVENTS
+        return _decode(value).kind in MODEL_EVENTS
     except (ValueError, TypeError):  # msgspec's errors are ValueErrors
         log.warning("lifecycle_message_unreadable", bytes=len(value or b""))
         return False

@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -20,10 +21,11 @@ from adapters.postgres.stream_store import Streams
 from domain.errors import BrokerUnreachable, TripcastError
 from domain.features import feature_schema
 from domain.services.follow_champion import FollowChampion
+from domain.services.follow_shadow import FollowShadow
 from schemas.topics import MODEL_LIFECYCLE, TRIP_EVENTS, TRIP_PREDICTIONS, TRIP_QUARANTINE
 from stream.app import Application, Stopping, Worker, create_application
 from stream.decode import Decode, decode_event
-from stream.follower import Champion, Follower
+from stream.follower import Champion, Follower, Shadow, ShadowFollower
 from stream.health import Health, Progress, Readiness, serving
 from stream.hot_path import Parts
 from stream.ledger import Ledger
@@ -36,13 +38,21 @@ from stream.settings import WorkerSettings
 log = structlog.get_logger("tripcast.stream")
 
 
-def run(settings: WorkerSettings, *, champion: Champion | None = None, decode_one: Decode = decode_event) -> None:
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Who says which models score."""
+
+    champion: Champion
+    shadow: Shadow
+
+
+def run(settings: WorkerSettings, *, models: Models | None = None, decode_one: Decode = decode_event) -> None:
     """Run the worker until SIGTERM or SIGINT. Raises the TripcastError that stopped it, if one did.
 
-    `champion` and `decode_one` are for tests that bring their own.
+    `models` and `decode_one` are for tests that bring their own.
     """
     _faust_folder(settings).mkdir(parents=True, exist_ok=True)
-    application = create_worker(settings, champion or follow_champion(settings), decode_one)
+    application = create_worker(settings, models or follow_registry(settings), decode_one)
     worker = Worker(application, override_logging=False, redirect_stdouts=False, quiet=True, loglevel="WARNING")
     worker.spinner = None
     try:
@@ -54,25 +64,26 @@ def run(settings: WorkerSettings, *, champion: Champion | None = None, decode_on
         raise
 
 
-def create_worker(settings: WorkerSettings, champion: Champion, decode_one: Decode = decode_event) -> Application:
+def create_worker(settings: WorkerSettings, models: Models, decode_one: Decode = decode_event) -> Application:
     """The application, with nothing opened yet."""
 
     def open_parts(stopping: Stopping) -> AbstractAsyncContextManager[Parts]:
-        return _opened(settings, champion, decode_one, stopping)
+        return _opened(settings, models, decode_one, stopping)
 
     name = f"{settings.topic_prefix}tripcast-{socket.gethostname()}-{settings.worker_port or os.getpid()}"
     lifecycle = _topic(settings, MODEL_LIFECYCLE.name)
     return create_application(name, settings.kafka, lifecycle, _faust_folder(settings), open_parts)
 
 
-def follow_champion(settings: WorkerSettings) -> FollowChampion:
-    """The registry's champion, with verified copies on this machine."""
+def follow_registry(settings: WorkerSettings) -> Models:
+    """The registry's champion and challenger, with verified copies on this machine."""
     registry = Registry(MlflowRest(settings.mlflow, settings.mlflow_seconds), settings.model)
-    return FollowChampion(registry, LocalModels(settings.data / "models", feature_schema(settings.clock())))
+    library = LocalModels(settings.data / "models", feature_schema(settings.clock()))
+    return Models(FollowChampion(registry, library), FollowShadow(registry, library))
 
 
 @asynccontextmanager
-async def _opened(settings: WorkerSettings, champion: Champion, decode_one: Decode, stopping: Stopping) -> AsyncIterator[Parts]:
+async def _opened(settings: WorkerSettings, models: Models, decode_one: Decode, stopping: Stopping) -> AsyncIterator[Parts]:
     """Health first; then the database and the broker, as soon as they are there."""
     metrics, readiness, progress = Metrics(), Readiness(), Progress()
     patience = Patience(readiness)
@@ -90,8 +101,10 @@ async def _opened(settings: WorkerSettings, champion: Champion, decode_one: Deco
                 output=Publisher(
                     producer, settings.topic_prefix, TRIP_EVENTS.name, TRIP_PREDICTIONS.name, TRIP_QUARANTINE.name
                 ),
-                champion=champion,
-                follower=Follower(champion, metrics, readiness, settings.champion_poll_seconds),
+                champion=models.champion,
+                follower=Follower(models.champion, metrics, readiness, settings.champion_poll_seconds),
+                shadow=models.shadow,
+                shadow_follower=ShadowFollower(models.shadow, metrics, settings.champion_poll_seconds),
                 score=ScoreEvents(settings.rules(), settings.clock(), decode_one),
                 metrics=metrics,
                 readiness=readiness,

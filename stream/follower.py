@@ -1,4 +1,4 @@
-"""Keep the champion fresh: ask the registry every few seconds, and at once when a message says that it has changed."""
+"""Keep champion and shadow fresh: ask the registry every few seconds, and at once when a message says that one has changed."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,8 +6,9 @@ from typing import Protocol
 
 import structlog
 
-from domain.ports import ScoringModel
+from domain.ports import ScoringModel, ShadowSource
 from domain.services.follow_champion import ChampionReport
+from domain.services.follow_shadow import ShadowReport
 from stream.health import Readiness
 from stream.metrics import Metrics
 
@@ -24,6 +25,14 @@ class Champion(Protocol):
         ...
 
     def refresh(self) -> ChampionReport:
+        """Ask the registry; blocks; never raises for an unreachable registry."""
+        ...
+
+
+class Shadow(ShadowSource, Protocol):
+    """`domain.services.follow_shadow.FollowShadow`, as the worker uses it."""
+
+    def refresh(self) -> ShadowReport:
         """Ask the registry; blocks; never raises for an unreachable registry."""
         ...
 
@@ -70,6 +79,40 @@ class Follower:
             before = report.replaced.version if report.replaced else None
             log.info("champion", version=report.active.version, kind=report.active.kind, before=before)
             self._metrics.champion(report.active)
+
+
+class ShadowFollower:
+    """Refreshes in a thread of its own: a challenger that is slow to come must not make the champion wait."""
+
+    def __init__(self, shadow: Shadow, metrics: Metrics, poll_seconds: float) -> None:
+        self._shadow, self._metrics, self._poll_seconds = shadow, metrics, poll_seconds
+        self._asked = asyncio.Event()
+
+    async def follow(self, stopping: Callable[[], bool]) -> None:
+        """Refresh until told to stop."""
+        while not stopping():
+            self._asked.clear()
+            self._tell(await asyncio.to_thread(self._shadow.refresh))
+            await _wait(self._asked, self._poll_seconds)
+
+    def ask(self) -> None:
+        """Refresh now rather than at the next turn."""
+        self._asked.set()
+
+    def failed(self, model: ScoringModel, why: str) -> None:
+        """It could not score a batch that the champion has scored."""
+        log.error("challenger_failed", version=model.version, reason=why)
+        self._shadow.refuse(model)
+        self._metrics.challenger_refused()
+        self.ask()
+
+    def _tell(self, report: ShadowReport) -> None:
+        self._metrics.challenger(report.active)
+        if report.refused is not None:
+            log.error("challenger_refused", version=report.refused.version.version, reason=report.refused.reason)
+            self._metrics.challenger_refused()
+        if report.changed:
+            log.info("challenger", version=report.active.version if report.active else None)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -13,10 +13,10 @@ import structlog
 
 from domain.entities.streams import BatchReceipt
 from domain.errors import Fenced, NoChampion, Unreachable
-from domain.ports import ScoringModel, StreamStore
+from domain.ports import StreamStore
 from stream.commit import Commit
 from stream.encode import committed_by, encode
-from stream.follower import Champion, Follower
+from stream.follower import Champion, Follower, Shadow, ShadowFollower
 from stream.health import Progress, Readiness
 from stream.ledger import Ledger
 from stream.marks import Marks
@@ -25,7 +25,7 @@ from stream.patience import Patience
 from stream.ports import EventSource, Output
 from stream.question import Question
 from stream.reader import PositionLost, Reader
-from stream.score_events import Fetched, Prepared, ScoreEvents
+from stream.score_events import Fetched, Prepared, ScoreEvents, Scorers
 from stream.take_over import TakeOver
 
 log = structlog.get_logger("tripcast.stream")
@@ -54,6 +54,8 @@ class Parts:
     output: Output
     champion: Champion
     follower: Follower
+    shadow: Shadow
+    shadow_follower: ShadowFollower
     score: ScoreEvents
     metrics: Metrics
     readiness: Readiness
@@ -144,8 +146,9 @@ class HotPath:
 
     async def _read_once(self) -> None:
         parts = self._parts
-        model = self._champion()
-        if model is None:  # consume nothing, not even a place in the group
+        try:
+            scorers = self._scorers()
+        except NoChampion:  # consume nothing, not even a place in the group
             await self._wait_for_change()
             return
         await parts.patience("connect", parts.events.open, unless=self._stopping)
@@ -161,7 +164,7 @@ class HotPath:
         with parts.metrics.stage("fetch"):
             fetched = await self._reader.read(WAIT_SECONDS)
         if fetched.spans:
-            await self._hand_on(fetched, model)
+            await self._hand_on(fetched, scorers)
 
     async def _take(self) -> None:
         """Positions from PostgreSQL for what is assigned now; waits for whatever that needs, unless the assignment changes."""
@@ -176,12 +179,12 @@ class HotPath:
         self._taken, self._first_is_through = taking, False
         log.info("taken_over", source_id=mine.source_id, next_offsets=ledger.committed)
 
-    async def _hand_on(self, fetched: Fetched, model: ScoringModel) -> None:
+    async def _hand_on(self, fetched: Fetched, scorers: Scorers) -> None:
         source_id = self._ledger.source_id
         if not self._first_is_through:
             for span in fetched.spans:
                 await self._parts.marks.before_first_batch(source_id, span)
-        prepared = await self._prepare(fetched, model)
+        prepared = await self._prepare(fetched, scorers)
         if self._taken is None or self._taken != self._now():
             return
         self._ledger.pick_up()
@@ -199,15 +202,17 @@ class HotPath:
     def _now(self) -> tuple[int, int]:
         return self._ledger.epoch, self._parts.events.generation
 
-    async def _prepare(self, fetched: Fetched, model: ScoringModel) -> Prepared:
+    async def _prepare(self, fetched: Fetched, scorers: Scorers) -> Prepared:
         with self._parts.metrics.stage("score"):
-            return await asyncio.to_thread(self._parts.score, fetched, model)
+            prepared = await asyncio.to_thread(self._parts.score, fetched, scorers)
+        if prepared.shadow_failure is not None and scorers.shadow is not None:
+            self._parts.shadow_follower.failed(scorers.shadow, prepared.shadow_failure)
+        return prepared
 
-    def _champion(self) -> ScoringModel | None:
-        try:
-            return self._parts.champion.current()
-        except NoChampion:
-            return None
+    def _scorers(self) -> Scorers:
+        """Who scores the next batch. Raises NoChampion."""
+        champion = self._parts.champion.current()
+        return Scorers(champion, self._parts.shadow.beside(champion))
 
     # --- writing and publishing -----------------------------------------------------------------------------------------
 
@@ -257,7 +262,7 @@ class HotPath:
         return await self._new_commit(source_id, prepared)()
 
     async def _handle_alone(self, source_id: int, fetched: Fetched) -> None:
-        prepared = await self._prepare(fetched, self._parts.champion.current())
+        prepared = await self._prepare(fetched, self._scorers())
         receipt = await self._commit(source_id, prepared)
         await self._send(InHand(self._ledger.epoch, source_id, prepared, receipt))
         await self._parts.store.mark_published(source_id, {each.partition: each.next_offset for each in fetched.spans})

@@ -80,6 +80,11 @@ class Metrics:
             "tripcast_champion_info", "The model that scores.", ["version", "kind", "run_id"], registry=registry
         )
         self._version = Gauge("tripcast_champion_version", "Version number of the model that scores.", registry=registry)
+        self._challenger = Gauge("tripcast_challenger_version", "Version that shadows; 0: none does.", registry=registry)
+        self._shadowed = Counter("tripcast_shadowed", "Trips stored with the shadow's prediction too.", registry=registry)
+        self._shadow_refused = Counter(
+            "tripcast_challenger_refused", "Challengers that failed a check or failed while scoring.", registry=registry
+        )
         self.registry_up = Gauge("tripcast_registry_up", "1 when the model registry answers.", registry=registry)
         self.database_up = Gauge("tripcast_database_up", "1 when the database answers.", registry=registry)
         self._stage = Counter("tripcast_stage_seconds", "Time spent in each stage.", ["stage"], registry=registry)
@@ -95,6 +100,8 @@ class Metrics:
         self._received.labels("completed").inc(len(batch.completed))
         self._received.labels("invalid").inc(len(batch.dead_letters))
         self._scored.inc(int(receipt.stored.sum()))
+        if batch.shadow is not None:
+            self._shadowed.inc(int(receipt.stored.sum()))
         self._settled.inc(receipt.settled)
         self._repeated.inc(receipt.repeats)
         for reason in refused:
@@ -115,6 +122,14 @@ class Metrics:
         self._champion.clear()
         self._champion.labels(str(version.version), version.kind, version.run_id).set(1)
         self._version.set(version.version)
+
+    def challenger(self, version: ModelVersion | None) -> None:
+        """Name the version that shadows from now on, if one does."""
+        self._challenger.set(version.version if version else 0)
+
+    def challenger_refused(self) -> None:
+        """One more challenger that is of no use."""
+        self._shadow_refused.inc()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

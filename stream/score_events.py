@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.entities.predictions import PredictionColumns
+from domain.entities.predictions import PredictionColumns, Role
 from domain.entities.rejections import DeadLetter, Reason
-from domain.entities.streams import Contradiction, EventBatch, ModelStamp, Skipped, Span
-from domain.features import CityClock
+from domain.entities.streams import Contradiction, EventBatch, ModelStamp, ShadowPredictions, Skipped, Span
+from domain.entities.trips import Strings
+from domain.features import CityClock, Matrix, features_of
 from domain.ports import ScoringModel
 from domain.quality import TripRules
-from domain.services.score_trips import score_trips
+from domain.services.score_trips import score_features
 from stream.decode import Decode, dead_letter, decode, decode_event
 from stream.ports import Records
 
@@ -31,13 +32,25 @@ class Fetched:
         return sum(map(len, self.records.values()))
 
 
+@dataclass(frozen=True, slots=True)
+class Scorers:
+    """Who scores one batch: the champion, and whoever shadows it; taken once a batch."""
+
+    champion: ScoringModel
+    shadow: ScoringModel | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """A batch ready to be written. `timestamps_ms`: when its records were made, shape (n,), milliseconds since 1970."""
+    """A batch ready to be written. `timestamps_ms`: when its records were made, shape (n,), milliseconds since 1970.
+
+    `shadow_failure`: why the shadow's predictions are missing though there was one.
+    """
 
     batch: EventBatch
     records: Records
     timestamps_ms: NDArray[np.int64]
+    shadow_failure: str | None = None
 
     def contradicted(self, contradictions: Sequence[Contradiction]) -> list[DeadLetter]:
         """Dead letters for events of this batch that the database contradicts."""
@@ -57,23 +70,26 @@ class ScoreEvents:
     decode_one: Decode = decode_event
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
-    def __call__(self, fetched: Fetched, model: ScoringModel) -> Prepared:
+    def __call__(self, fetched: Fetched, scorers: Scorers) -> Prepared:
         """Decode and score. Never raises for what an event says; each event becomes a row or a dead letter."""
         scored_at = self.now()
         decoded = decode(fetched.records, self.rules, scored_at, self.decode_one)
+        features, champion = features_of(decoded.started, self.clock), scorers.champion
+        shadow, failure = _shadowed(decoded.started.trip_id, features, scorers.shadow)
         batch = EventBatch(
             spans=fetched.spans,
             started=decoded.started,
             started_records=decoded.started_records,
-            predictions=score_trips(decoded.started, model, self.clock),
-            stamp=ModelStamp(model.version, model.feature_schema),
+            predictions=score_features(decoded.started.trip_id, features, champion),
+            stamp=ModelStamp(champion.version, champion.feature_schema),
             scored_at=scored_at,
             completed=decoded.completed,
             completed_records=decoded.completed_records,
             dead_letters=decoded.dead_letters,
             skipped=fetched.skipped,
+            shadow=shadow,
         )
-        return Prepared(batch, fetched.records, _timestamps(fetched.records))
+        return Prepared(batch, fetched.records, _timestamps(fetched.records), failure)
 
     def without_rows(
         self, span: Span, skipped: tuple[Skipped, ...] = (), dead_letters: tuple[DeadLetter, ...] = ()
@@ -94,6 +110,19 @@ class ScoreEvents:
             skipped=skipped,
         )
         return Prepared(batch, {}, np.empty(0, dtype=np.int64))
+
+
+def _shadowed(trip_id: Strings, features: Matrix, model: ScoringModel | None) -> tuple[ShadowPredictions | None, str | None]:
+    """The shadow's predictions, or why there are none."""
+    if model is None:
+        return None, None
+    try:
+        predictions = score_features(trip_id, features, model)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with a shadow, the champion's answers go out
+        return None, str(error).partition("\n")[0] or type(error).__name__
+    if not np.isfinite(predictions.duration_seconds).all():
+        return None, "it answers with something that is not a number of seconds"
+    return ShadowPredictions(predictions, ModelStamp(model.version, model.feature_schema, Role.CHALLENGER)), None
 
 
 def _timestamps(records: Records) -> NDArray[np.int64]:

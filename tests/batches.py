@@ -1,19 +1,20 @@
 """Batches for tests: told as a list of events, built as the worker builds them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
 
-from domain.entities.predictions import PredictionColumns
+from domain.entities.predictions import PredictionColumns, Role
 from domain.entities.rejections import DeadLetter, Reason, SkipReason
-from domain.entities.streams import Contradiction, EventBatch, ModelStamp, Skipped, Span
+from domain.entities.streams import Contradiction, EventBatch, ModelStamp, ShadowPredictions, Skipped, Span
 from domain.entities.trips import TIME, CompletionColumns, RecordColumns, TripColumns
 
 NOON = np.datetime64("2016-03-01T17:00:00", "us")
 SCORED_AT = datetime(2016, 3, 1, 17, 0, 1, 234567, tzinfo=UTC)
 STAMP = ModelStamp(version=3, feature_schema="0123456789ab")
+SHADOW_STAMP = ModelStamp(version=4, feature_schema="0123456789ab", role=Role.CHALLENGER)
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,15 @@ def batch_of(
         skipped=(*_nothings(placed), *skipped),
         published=published or {},
     )
+
+
+def with_shadow(batch: EventBatch) -> EventBatch:
+    """The same, scored by a shadow too."""
+    said = batch.predictions
+    doubled = PredictionColumns(
+        said.trip_id, *(2 * part for part in (said.duration_seconds, said.lower_seconds, said.upper_seconds))
+    )
+    return replace(batch, shadow=ShadowPredictions(doubled, SHADOW_STAMP))
 
 
 def predictions_of(trips: TripColumns) -> PredictionColumns:

@@ -1,6 +1,7 @@
 """The worker as a process of its own, with a model that needs no registry: `python -m tests.worker_process`.
 
-TEST_KILLER names a trip id on which decoding kills the process, as a crash in native code would.
+TEST_KILLER names a trip id on which decoding kills the process, as a crash in native code would. TEST_CHAMPION and
+TEST_SHADOW are the versions of the models (defaults: 1, and 0 for no shadow).
 """
 
 import os
@@ -8,12 +9,13 @@ import signal
 
 from adapters.environment.logs import configure
 from schemas.events import TripCompleted, TripStarted
-from stream.bootstrap import run
+from stream.bootstrap import Models, run
 from stream.decode import decode_event
 from stream.settings import WorkerSettings
-from tests.fakes.champion import ArithmeticModel, FixedChampion
+from tests.fakes.champion import ArithmeticModel, FixedChampion, FixedShadow
 
 KILLER = os.environ.get("TEST_KILLER")
+CHAMPION, SHADOW = int(os.environ.get("TEST_CHAMPION", "1")), int(os.environ.get("TEST_SHADOW", "0"))
 
 
 def decode_or_die(value: bytes) -> TripStarted | TripCompleted:
@@ -26,4 +28,5 @@ def decode_or_die(value: bytes) -> TripStarted | TripCompleted:
 if __name__ == "__main__":
     settings = WorkerSettings.read()
     configure(settings)
-    run(settings, champion=FixedChampion(ArithmeticModel()), decode_one=decode_or_die)
+    models = Models(FixedChampion(ArithmeticModel(CHAMPION)), FixedShadow(ArithmeticModel(SHADOW) if SHADOW else None))
+    run(settings, models=models, decode_one=decode_or_die)

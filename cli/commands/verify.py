@@ -47,7 +47,8 @@ def verify(
 
 
 def _show(result: "Verification", console: Console) -> None:
-    console.print(f"{result.checked:,} predictions checked, {result.different:,} different.")
+    roles = ", ".join(f"{count:,} as {role}" for role, count in sorted(result.checked_by_role.items()))
+    console.print(f"{result.checked:,} predictions checked ({roles or 'none'}), {result.different:,} different.")
     for version, why in result.unverifiable.items():
         console.print(f"Version {version} could not be used: {why}", style="red", markup=False)
     if result.differences:

@@ -35,6 +35,18 @@ class ModelVersion:
     metrics: dict[str, float] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
 
+    def is_same(self, other: "ModelVersion | None") -> bool:
+        """The same number and the same bytes: a number alone is not enough when a registry was set up anew."""
+        return other is not None and (self.version, self.files) == (other.version, other.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A version that must not score, and the check that it failed."""
+
+    version: ModelVersion
+    reason: str
+
 
 @dataclass(frozen=True, slots=True)
 class LifecycleEvent:

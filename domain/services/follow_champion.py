@@ -3,17 +3,9 @@
 from dataclasses import dataclass, field
 from threading import Lock
 
-from domain.entities.models import Alias, ModelVersion
+from domain.entities.models import Alias, ModelVersion, Refusal
 from domain.errors import ModelRefused, NoChampion, RegistryUnreachable
 from domain.ports import ModelLibrary, ModelRegistry, ScoringModel
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A version that must not score, and the check that it failed."""
-
-    version: ModelVersion
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +61,7 @@ class FollowChampion:
         if wanted is None:  # nobody is champion: whoever scores now goes on, for trips need an answer
             self._confirmed = False
             return None
-        if self._same(wanted, self._version()):
+        if wanted.is_same(self._version()):
             self._confirmed = True
             self._refused.clear()  # its next turn, if it gets one, is a new attempt
             return None
@@ -114,9 +106,4 @@ class FollowChampion:
         return self._active[0] if self._active else None
 
     def _is_refused(self, version: ModelVersion) -> bool:
-        return any(self._same(version, refused) for refused in self._refused)
-
-    @staticmethod
-    def _same(one: ModelVersion, other: ModelVersion | None) -> bool:
-        """The same number and the same bytes: a number alone is not enough when a registry was set up anew."""
-        return other is not None and (one.version, one.files) == (other.version, other.files)
+        return any(version.is_same(refused) for refused in self._refused)

@@ -16,7 +16,7 @@ from domain.entities.rejections import DeadLetter, SkipReason
 from domain.entities.streams import BatchReceipt, Contradiction, Position, Skipped, Span, StreamSource
 from domain.errors import BrokerUnreachable, Fenced
 from domain.ports import StreamStore
-from tests.batches import SCORED_AT, STAMP, End, Event, Nothing, Poison, Refusals, Start, batch_of
+from tests.batches import SCORED_AT, SHADOW_STAMP, STAMP, End, Event, Nothing, Poison, Refusals, Start, batch_of, with_shadow
 from tests.fakes.streams import InMemoryStreams
 from tests.stored import Stored, stored_in_fake, stored_in_postgres
 
@@ -119,6 +119,30 @@ class TestWriting:
         assert stored.dead_letters == {(0, 1): "invalid_json"}
         assert (receipt.stored.tolist(), receipt.settled, receipt.repeats, receipt.dead_letters) == ([True, True], 1, 0, 1)
         assert await reader.store.positions(reader.source_id, [0, 2]) == {0: Position(0, 0, 3, 0), 2: Position(2, 0, 1, 0)}
+
+    async def test_a_shadows_predictions_are_stored_for_the_same_trips_under_its_own_name(self, reader: Reader) -> None:
+        await reader.write(Start("a"))
+        batch = with_shadow(batch_of([Start("a"), Start("b"), Start("c", partition=1), End("b")], {0: 1, 1: 0}))
+        await reader.store.open_partition(reader.source_id, 1, 0)
+        receipt = await reader.store.write(reader.source_id, batch, reader.refusals)
+        said = (await reader.stored()).predictions
+        assert batch.shadow is not None
+        assert receipt.stored.tolist() == [False, True, True]
+        assert {key: version for key, (version, _) in said.items()} == {
+            ("a", "champion"): STAMP.version,
+            **{(trip_id, "champion"): STAMP.version for trip_id in "bc"},
+            **{(trip_id, "challenger"): SHADOW_STAMP.version for trip_id in "bc"},
+        }
+        for row, trip_id in ((1, "b"), (2, "c")):
+            for role, predictions in (("champion", batch.predictions), ("challenger", batch.shadow.predictions)):
+                seconds = predictions.duration_seconds[row], predictions.lower_seconds[row], predictions.upper_seconds[row]
+                assert said[trip_id, role][1] == seconds
+
+    async def test_a_completion_is_told_as_ended_once_and_only_when_its_trip_has_started(self, reader: Reader) -> None:
+        assert (await reader.write(Start("a"), End("a"), End("x"))).ended.tolist() == [True, False]
+        assert (await reader.write(Start("x"), End("a"), End("x"))).ended.tolist() == [False, False]
+        assert (await reader.write(End("c"), Start("c"), Start("b"))).ended.tolist() == [True]
+        assert (await reader.write(End("b"), End("b", lasted=99))).ended.tolist() == [True, False]
 
     async def test_a_trip_settles_once_in_either_order_of_arrival(self, reader: Reader) -> None:
         assert (await reader.write(Start("a"), End("b"))).settled == 0
@@ -244,6 +268,14 @@ class TestPublishing:
         assert found.feature_schema.tolist() == [STAMP.feature_schema] * 3
         assert found.scored_at.tolist() == [SCORED_AT.astimezone(UTC).replace(tzinfo=None)] * 3
         assert following == 6
+
+    async def test_what_a_shadow_said_is_never_published(self, reader: Reader) -> None:
+        batch = with_shadow(batch_of([Start("a"), Start("b")]))
+        await reader.store.open_partition(reader.source_id, 0, 0)
+        await reader.store.write(reader.source_id, batch, reader.refusals)
+        found, _ = await reader.store.unpublished(reader.source_id, 0, 0, 100)
+        assert found.predictions.duration_seconds.tobytes() == batch.predictions.duration_seconds.tobytes()
+        assert set(found.model_version.tolist()) == {STAMP.version}
 
     async def test_a_limit_says_where_to_go_on(self, reader: Reader) -> None:
         await reader.write(Start("a"), Poison(), Start("b"), End("a"), Start("c"), End("c"), Start("x", partition=1))

@@ -12,6 +12,7 @@ from domain.features import DEFAULT_CITY_TIMEZONE, CityClock, Matrix, feature_sc
 from domain.intervals import IntervalBands
 from domain.ports import ScoringModel
 from domain.services.follow_champion import ChampionReport
+from domain.services.follow_shadow import ShadowReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,25 @@ class FixedChampion:
     def refresh(self) -> ChampionReport:
         changed, self._told = self._told is not self.model, self.model
         return ChampionReport(_version_of(self.model) if self.model else None, changed=changed)
+
+
+@dataclass(slots=True)
+class FixedShadow:
+    """What `FollowShadow` is to the worker, with whatever model a test puts into it."""
+
+    model: ScoringModel | None = None
+    _told: ScoringModel | None = None
+
+    def beside(self, champion: ScoringModel) -> ScoringModel | None:
+        return None if self.model is None or self.model.version == champion.version else self.model
+
+    def refuse(self, model: ScoringModel) -> None:
+        if self.model is model:
+            self.model = None
+
+    def refresh(self) -> ShadowReport:
+        changed, self._told = self._told is not self.model, self.model
+        return ShadowReport(_version_of(self.model) if self.model else None, changed)
 
 
 def _version_of(model: ScoringModel) -> ModelVersion:
