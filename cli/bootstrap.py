@@ -3,7 +3,10 @@
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+from adapters.environment.settings import PolicySettings
+from adapters.files.policies import read_policy
 from adapters.kafka.producer import RecordProducer
 from adapters.kafka.topics import ensure_topics
 from adapters.postgres.audit import audit as account
@@ -13,8 +16,14 @@ from adapters.postgres.migrate import REVISION, check_schema, migrate
 from cli.settings import OperatorSettings
 from domain.entities.audits import AuditReport
 from domain.entities.rejections import StoredDeadLetter
+from domain.policy import Policy
 from schemas.headers import REPLAY_OF
 from schemas.topics import TRIP_EVENTS
+
+
+def policy_in_force(file: Path | None) -> Policy:
+    """The policy in a file, else that of the settings. Raises InvalidInput that says what is wrong with it."""
+    return read_policy(file or PolicySettings.read().policy)
 
 
 def migrate_database(settings: OperatorSettings) -> str:

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("models", "List model versions with their metrics and aliases."),
     "promote": ("promote", "Make a version champion."),
     "rollback": ("rollback", "Make the previous champion champion again."),
+    "policy": ("policy", "Check or show the policy of the closed loop."),
     "audit": ("audit", "Prove that every event is a row, a dead letter or a named skip."),
     "verify": ("verify", "Re-score stored predictions and compare them bit for bit."),
     "dead-letters": ("dead_letters", "List, show and replay refused events."),

@@ -12,6 +12,11 @@ from domain.gates import GateLimits
 from domain.paired import PairLimits
 
 
+def _check(holds: bool, rule: str) -> None:  # noqa: FBT001 - reads as a sentence
+    if not holds:
+        raise InvalidInput(f"policy: {rule}")
+
+
 class Method(StrEnum):
     """River's detectors that we use."""
 
@@ -218,8 +223,3 @@ class Policy:
         _check(bool(self.confirmation), "there is at least one tier of confirmation")
         labelled = any(detector.signal is Signal.LOG_RATIO for detector in self.detectors)
         _check(labelled, "at least one detector watches log_ratio")
-
-
-def _check(holds: bool, rule: str) -> None:  # noqa: FBT001 - reads as a sentence
-    if not holds:
-        raise InvalidInput(f"policy: {rule}")

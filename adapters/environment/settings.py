@@ -103,3 +103,9 @@ class MlflowSettings(Settings):
     mlflow: str = Field("http://127.0.0.1:5000", description="Address of the MLflow server.")
     model: str = Field("trip-duration", pattern=r"^[A-Za-z0-9._-]+$", description="Name of the registered model.")
     mlflow_seconds: float = Field(10.0, gt=0, description="Deadline for one request to the registry.")
+
+
+class PolicySettings(Settings):
+    """The policy of the closed loop."""
+
+    policy: Path | None = Field(None, description="Policy of the closed loop, a TOML file; without it the default policy.")
