@@ -53,6 +53,17 @@ async def open_pool(settings: PostgresSettings, application: str = "tripcast") -
         raise InvalidInput(f"TRIPCAST_DATABASE is not an address of a database: {in_words(error)}") from error
 
 
+async def open_connection(settings: PostgresSettings, application: str, server_settings: dict[str, str]) -> asyncpg.Connection:
+    """A connection of its own, outside every pool. Raises DatabaseUnreachable."""
+    dsn = settings.database.get_secret_value()
+    return await _connect_in_words(address_of(dsn))(
+        dsn,
+        timeout=settings.database_connect_seconds,
+        command_timeout=settings.database_command_seconds,
+        server_settings=_server_settings(settings.database_command_seconds, application) | server_settings,
+    )
+
+
 @asynccontextmanager
 async def connected(pool: Pool) -> AsyncIterator[Connection]:
     """A connection, for a short while. Raises DatabaseUnreachable, and never uses again a connection that it happened on."""
