@@ -3,13 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from domain.entities.trips import Times
 from domain.loop.steps import Step, begun_in, in_step, mature_cohort
 from domain.policy import Timing
 from domain.tallies import Tally
 
 MICROSECONDS = 60_000_000
 STRAY_MINUTES = 24 * 60  # what lies that far ahead of the stream is a wrong clock
-LEAP_MINUTES = 60  # no single report moves the stream further ahead: a wrong clock must not end a day
+LEAP_MINUTES = 6 * 60  # a report that far ahead of the ones before may be a wrong clock: several in a row are believed
+LEAPS_BELIEVED = 3
+NEWEST_SHARE = 200  # of so many events one may have a wrong clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +30,28 @@ class ReportedSpan:
 
 @dataclass(slots=True)
 class Reach:
-    """How far one partition is. `minute` None: nothing of it was seen yet."""
+    """How far one partition is. `minute` None: nothing of it was seen yet. `leaps`: reports in a row that are far ahead."""
 
     next_offset: int
     minute: int | None = None
     caught_up: bool = True
+    leaps: int = 0
+
+    def reported(self, minute: int) -> None:
+        """Something happened as late as that minute."""
+        if self.minute is None or minute <= self.minute + LEAP_MINUTES or self.leaps + 1 >= LEAPS_BELIEVED:
+            self.minute, self.leaps = max(self.minute or minute, minute), 0
+        else:
+            self.leaps += 1
+
+
+def newest_of(event_times: Times) -> int | None:
+    """The newest of the event times of a span, in microseconds since 1970, wrong clocks left out as far as that can be told."""
+    if not len(event_times):
+        return None
+    strays = len(event_times) // NEWEST_SHARE
+    place = len(event_times) - 1 - strays
+    return int(np.partition(event_times, place)[place].astype("datetime64[us]").astype(np.int64))
 
 
 class Tracker:
@@ -53,8 +75,7 @@ class Tracker:
             reach = self.reaches.setdefault(span.partition, Reach(span.first_offset))
             reach.next_offset, reach.caught_up = span.next_offset, span.caught_up
             if span.newest_us is not None:
-                minute = span.newest_us // MICROSECONDS
-                reach.minute = minute if reach.minute is None else min(max(reach.minute, minute), reach.minute + LEAP_MINUTES)
+                reach.reported(span.newest_us // MICROSECONDS)
         self._added.append(tally)
 
     def watermark(self) -> int | None:
