@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from domain.areas import AreaGrid
 from domain.entities.predictions import PredictionColumns
-from domain.entities.trips import SECOND, Columns, Floats, Shorts, Strings, Times, TripColumns
+from domain.entities.trips import SECOND, TIME, Columns, Floats, Shorts, Strings, Times, TripColumns
 from domain.features import distance_km_of
 
 Integers = NDArray[np.int64]
@@ -256,12 +256,32 @@ def tally_of(
 
     `newest` is the latest pickup of this partition before these trips: it places the refused, and tells who is late.
     """
+    seen = newest if newest is not None else (started.pickup_at.max() if len(started) else None)
+    refused_at = np.full(refused, seen, dtype=TIME) if seen is not None else np.empty(0, dtype=TIME)
+    return tally_placed(started, settled, dropoff_at, late_of(started.pickup_at, newest), refused_at)
+
+
+def tally_placed(started: ScoredTrips, settled: ScoredTrips, dropoff_at: Times, late: Integers, refused_at: Times) -> Tally:
+    """The same for trips of several partitions: `late` tells who is, row by row; `refused_at` has a place for each refused.
+
+    The place of a refused event is the newest pickup of its partition before it.
+    """
     return Tally(
         cells=Cells.merged(_cells(started, settled, dropoff_at)),
         pairs=_pairs(settled, dropoff_at),
         flows=Flows.merged(_flows(started, settled, dropoff_at)),
-        inputs=_inputs(started, refused, newest),
+        inputs=Inputs.merged(_inputs(started, late, refused_at)),
     )
+
+
+def late_of(pickup_at: Times, newest: np.datetime64 | None) -> Integers:
+    """1 where a trip is far behind the newest one before it, else 0; shape (n,), in the order of one partition."""
+    if not len(pickup_at):
+        return np.empty(0, dtype=np.int64)
+    before = np.maximum.accumulate(pickup_at)
+    if newest is not None:
+        before = np.maximum(before, newest)
+    return ((before - pickup_at) / SECOND > LATE_SECONDS).astype(np.int64)
 
 
 def minute_of(times: Times) -> Integers:
@@ -356,7 +376,7 @@ def duration_bin(seconds: NDArray[np.float32]) -> Integers:
     return np.searchsorted(np.array(DURATION_BINS_SECONDS, dtype=np.float32), seconds, side="right").astype(np.int64)
 
 
-def _inputs(started: ScoredTrips, refused: int, newest: np.datetime64 | None) -> Inputs:
+def _inputs(started: ScoredTrips, late: Integers, refused_at: Times) -> list[Inputs]:
     parts = []
     if len(started):
         one = np.ones(len(started), dtype=np.int64)
@@ -369,23 +389,13 @@ def _inputs(started: ScoredTrips, refused: int, newest: np.datetime64 | None) ->
                 _micro(log_km * log_km),
                 started.no_passengers.astype(np.int64),
                 np.zeros(len(started), dtype=np.int64),
-                _late(started.pickup_at, newest),
+                late,
             ).added()
         )
-    if refused:
-        seen = newest if newest is not None else (started.pickup_at.max() if len(started) else None)
-        if seen is not None:
-            zero = np.zeros(1, dtype=np.int64)
-            minute = minute_of(np.array([seen], dtype="datetime64[us]"))
-            parts.append(Inputs(minute, zero, zero, zero, zero, np.array([refused], dtype=np.int64), zero))
-    return Inputs.merged(parts)
-
-
-def _late(pickup_at: Times, newest: np.datetime64 | None) -> Integers:
-    before = np.maximum.accumulate(pickup_at)
-    if newest is not None:
-        before = np.maximum(before, newest)
-    return ((before - pickup_at) / SECOND > LATE_SECONDS).astype(np.int64)
+    if len(refused_at):
+        none, one = np.zeros(len(refused_at), dtype=np.int64), np.ones(len(refused_at), dtype=np.int64)
+        parts.append(Inputs(minute_of(refused_at), none, none, none, none, one, none).added())
+    return parts
 
 
 def _actual(trips: ScoredTrips, dropoff_at: Times) -> Floats:
