@@ -44,8 +44,11 @@ class Candidate(Protocol):
         """The hyperparameters, for the record."""
         ...
 
-    def fit(self, features: Matrix, seconds: Floats, threads: int) -> Fitted:
-        """Train on features of shape (n, f) and durations of shape (n,). Needs at most n * f bytes beyond its inputs."""
+    def fit(self, features: Matrix, seconds: Floats, threads: int, weights: Floats | None = None) -> Fitted:
+        """Train on features of shape (n, f) and durations of shape (n,), each row counting as much as its weight.
+
+        Needs at most n * f bytes beyond its inputs.
+        """
         ...
 
 

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from batch.candidate import Candidate, Fitted
 from batch.labelled import LabelledTrips
+from batch.recipe import Recipe, recipe_of
 from domain.evaluation import Rows, Scores, Split, hold_out, scores_of
 from domain.features import Matrix
 from domain.quality import TRAINING_DURATION_SECONDS
@@ -20,10 +21,10 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contender:
-    """A candidate trained on the first 80% of the trips, and how it did on the last 20%.
+    """A candidate trained on the older trips, and how it did on the newest, as the recipe divides them.
 
     `held_out` are the rows it was judged by, `predicted` its answers for them; training took `seconds`. `random` and
-    `classic` are its scores on a random 20%, on our inputs and on the course's eight.
+    `classic` are its scores on a random 20%, on our inputs and on the course's eight; None when nobody asked for them.
     """
 
     candidate: Candidate
@@ -32,17 +33,30 @@ class Contender:
     predicted: NDArray[np.float32]
     seconds: float
     time: Scores
-    random: Scores
-    classic: Scores
+    random: Scores | None = None
+    classic: Scores | None = None
 
 
-def compare(candidates: Sequence[Candidate], labelled: LabelledTrips, threads: int, progress: Progress) -> list[Contender]:
-    """All contenders, the best first: least RMSE on the trips that started last."""
-    features, classic = labelled.features(), labelled.classic_features()
+def compare(
+    candidates: Sequence[Candidate],
+    labelled: LabelledTrips,
+    threads: int,
+    progress: Progress,
+    recipe: Recipe | None = None,
+    *,
+    thorough: bool = True,
+) -> list[Contender]:
+    """All contenders, the best first: least RMSE on the trips that started last.
+
+    `thorough` also trains each on a random 80%, with both sets of inputs: three times the work, for people to read.
+    """
+    recipe = recipe or recipe_of(labelled.trips.pickup_at)
+    features = labelled.features()
     contenders = []
     for candidate in candidates:
         progress(f"training {candidate.name}")
-        contenders.append(_contend(candidate, features, classic, labelled, threads))
+        contender = _contend(candidate, features, labelled, recipe, threads)
+        contenders.append(_at_random(contender, features, labelled, threads) if thorough else contender)
     return sorted(contenders, key=lambda each: each.time.rmse_minutes)
 
 
@@ -51,20 +65,21 @@ def clipped(seconds: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.clip(seconds, *np.array(TRAINING_DURATION_SECONDS, dtype=np.float32))
 
 
-def _contend(candidate: Candidate, features: Matrix, classic: Matrix, labelled: LabelledTrips, threads: int) -> Contender:
+def _contend(candidate: Candidate, features: Matrix, labelled: LabelledTrips, recipe: Recipe, threads: int) -> Contender:
     started = time.monotonic()
-    fitted, held_out, predicted = _judge(candidate, features, labelled, Split.TIME, threads)
+    learned, held_out = recipe.learned, recipe.held_out
+    fitted = candidate.fit(features[learned], labelled.seconds[learned], threads, recipe.weights_of(learned))
+    predicted = clipped(fitted.predict(features[held_out]))
     took = time.monotonic() - started
-    scores = {"time": scores_of(predicted, labelled.seconds[held_out])}
-    for name, inputs in (("random", features), ("classic", classic)):
-        _, rows, answer = _judge(candidate, inputs, labelled, Split.RANDOM, threads)
-        scores[name] = scores_of(answer, labelled.seconds[rows])
-    return Contender(candidate, fitted, held_out, predicted, took, **scores)
+    return Contender(candidate, fitted, held_out, predicted, took, scores_of(predicted, labelled.seconds[held_out]))
 
 
-def _judge(
-    candidate: Candidate, features: Matrix, labelled: LabelledTrips, split: Split, threads: int
-) -> tuple[Fitted, Rows, NDArray[np.float32]]:
-    learned, held_out = hold_out(split, labelled.trips.pickup_at)
-    fitted = candidate.fit(features[learned], labelled.seconds[learned], threads)
-    return fitted, held_out, clipped(fitted.predict(features[held_out]))
+def _at_random(contender: Contender, features: Matrix, labelled: LabelledTrips, threads: int) -> Contender:
+    """The same with its scores on a random 20%."""
+    learned, held_out = hold_out(Split.RANDOM, labelled.trips.pickup_at)
+
+    def scores(inputs: Matrix) -> Scores:
+        fitted = contender.candidate.fit(inputs[learned], labelled.seconds[learned], threads)
+        return scores_of(clipped(fitted.predict(inputs[held_out])), labelled.seconds[held_out])
+
+    return replace(contender, random=scores(features), classic=scores(labelled.classic_features()))

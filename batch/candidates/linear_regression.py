@@ -70,10 +70,11 @@ class LeastSquares:
         """What can be set."""
         return {"most_rows": self.most_rows}
 
-    def fit(self, features: Matrix, seconds: Floats, threads: int) -> FittedLine:
+    def fit(self, features: Matrix, seconds: Floats, threads: int, weights: Floats | None = None) -> FittedLine:
         """Train on evenly spaced rows when there are too many."""
         step = -(-len(features) // self.most_rows)
-        model = LinearRegression(n_jobs=threads).fit(features[::step].astype(np.float64), seconds[::step])
+        model = LinearRegression(n_jobs=threads)
+        model.fit(features[::step].astype(np.float64), seconds[::step], None if weights is None else weights[::step])
         return FittedLine(model.coef_, float(model.intercept_), features[::step].std(axis=0, dtype=np.float64))
 
 

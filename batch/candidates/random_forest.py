@@ -49,7 +49,7 @@ class RandomForest:
         """What can be set."""
         return {key: value for key, value in asdict(self).items() if key != "name"}
 
-    def fit(self, features: Matrix, seconds: Floats, threads: int) -> FittedForest:
+    def fit(self, features: Matrix, seconds: Floats, threads: int, weights: Floats | None = None) -> FittedForest:
         """Train; each tree sees as many rows as there are, drawn with repetition, up to the limit."""
         model = RandomForestRegressor(
             n_estimators=self.trees,
@@ -60,7 +60,7 @@ class RandomForest:
             n_jobs=threads,
             random_state=SEED,
         )
-        return FittedForest(model.fit(features, seconds))
+        return FittedForest(model.fit(features, seconds, sample_weight=weights))
 
 
 CANDIDATE = RandomForest()

@@ -62,7 +62,7 @@ class Boosting:
         """What can be set."""
         return {key: value for key, value in asdict(self).items() if key != "name"} | {"objective": "reg:tweedie"}
 
-    def fit(self, features: Matrix, seconds: Floats, threads: int) -> FittedBoosting:
+    def fit(self, features: Matrix, seconds: Floats, threads: int, weights: Floats | None = None) -> FittedBoosting:
         """Train."""
         model = XGBRegressor(
             objective="reg:tweedie",
@@ -80,7 +80,7 @@ class Boosting:
             n_jobs=min(threads, max(1, len(features) // ROWS_PER_THREAD)),
             random_state=SEED,
         )
-        return FittedBoosting(model.fit(features, seconds))
+        return FittedBoosting(model.fit(features, seconds, sample_weight=weights))
 
 
 CANDIDATE = Boosting()
