@@ -79,12 +79,15 @@ class Tracker:
         self._added.append(tally)
 
     def watermark(self) -> int | None:
-        """The minute before which hardly anything is still to come: that of the slowest partition which has more to read."""
+        """The minute before which hardly anything is still to come: that of the slowest partition which has more to read.
+
+        None while there is a partition of which nothing was seen and which has more to read.
+        """
         minutes = [reach.minute for reach in self.reaches.values() if reach.minute is not None]
-        waiting = [reach.minute for reach in self.reaches.values() if reach.minute is not None and not reach.caught_up]
-        if not minutes:
+        waiting = [reach.minute for reach in self.reaches.values() if not reach.caught_up]
+        if not minutes or None in waiting:
             return None
-        return min(waiting) if waiting else max(minutes)
+        return min((minute for minute in waiting if minute is not None), default=max(minutes))
 
     def closable(self) -> list[Step]:
         """The steps that have become complete, in order; they are closed with that."""
