@@ -23,10 +23,14 @@ class PromoteVersion:
     announce: Announce
     clock: Clock
 
-    async def __call__(self, version: int, actor: str, reason: str) -> LifecycleEvent | None:
+    async def __call__(
+        self, version: int, actor: str, reason: str, *, request: str | None = None, watch: bool = False
+    ) -> LifecycleEvent | None:
         """The recorded event, or None when the version was champion already and the record says so.
 
-        Raises UnknownVersion, and ModelRefused when a worker would refuse the version; nothing has changed then.
+        With `watch` the champion of until then becomes challenger: it goes on predicting, unseen, to be compared with.
+        `request`: whose it was, for the record. Raises UnknownVersion, and ModelRefused when a worker would refuse the
+        version; nothing has changed then.
         """
         target = self.registry.get(version)
         self.library.admit(target, self.registry.download)
@@ -35,9 +39,13 @@ class PromoteVersion:
             if champion is not None:
                 self.registry.set_alias(Alias.PREVIOUS, champion.version)
             self.registry.set_alias(Alias.CHAMPION, version)
-        self._no_longer_challenger(version)
         replaced = self.registry.resolve(Alias.PREVIOUS)
+        if watch and replaced is not None and replaced.version != version:
+            self.registry.set_alias(Alias.CHALLENGER, replaced.version)
+        else:
+            self._no_longer_challenger(version)
         event = role_change(RoleChange.PROMOTED, target, replaced, actor=actor, reason=reason, at=self.clock.now())
+        event.details.update({"request": request} if request else {})
         last = await self.journal.newest(KINDS)
         if last is not None and last.subject == event.subject:
             return None

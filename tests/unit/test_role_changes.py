@@ -71,9 +71,10 @@ class World:
     async def announce(self, event: LifecycleEvent) -> None:
         self.announced.append(event)
 
-    async def promote(self, version: int, reason: str = "better") -> LifecycleEvent | None:
+    async def promote(self, version: int, reason: str = "better", *, watch: bool = False) -> LifecycleEvent | None:
         library = LocalModels(self.folder, SCHEMA)
-        return await PromoteVersion(self.registry, library, self.journal, self.announce, FixedClock())(version, "ann", reason)
+        promote = PromoteVersion(self.registry, library, self.journal, self.announce, FixedClock())
+        return await promote(version, "ann", reason, watch=watch)
 
     async def roll_back(self) -> LifecycleEvent:
         library = LocalModels(self.folder, SCHEMA)
@@ -185,3 +186,51 @@ async def test_a_version_can_be_promoted_again_after_it_was_rolled_back(world: W
     await world.roll_back()
     assert world.aliases()["champion"] == first
     assert len(world.journal.events) == 5
+
+
+async def test_a_promotion_with_a_watch_leaves_the_old_champion_in_the_shadow(world: World) -> None:
+    first, second = world.add(), world.add(110.0)
+    assert (await world.promote(first, watch=True)) is not None
+    assert world.aliases() == {"champion": first, "challenger": None, "previous": None}, "nobody was there to be compared with"
+    world.registry.set_alias(Alias.CHALLENGER, second)
+    await world.promote(second, watch=True)
+    assert world.aliases() == {"champion": second, "challenger": first, "previous": first}
+
+
+@pytest.mark.parametrize("writes", range(4))
+async def test_a_promotion_with_a_watch_that_crashed_anywhere_is_completed_too(world: World, writes: int) -> None:
+    first, second = world.add(), world.add(110.0)
+    await world.promote(first)
+    world.registry.set_alias(Alias.CHALLENGER, second)
+    world.registry.writes_left, world.journal.crash = writes, writes == 3
+    with pytest.raises(Crash):
+        await world.promote(second, watch=True)
+    assert world.aliases()["champion"] in {first, second}, "at no moment is there no champion"
+    world.registry.writes_left, world.journal.crash = 1000, False
+    await world.promote(second, watch=True)
+    assert world.aliases() == {"champion": second, "challenger": first, "previous": first}
+    assert world.told() == [("model.promoted", "version 1", None), ("model.promoted", "version 2", first)]
+
+
+@pytest.mark.parametrize("writes", range(4))
+async def test_a_rollback_after_a_watch_empties_the_shadow_wherever_it_crashed(world: World, writes: int) -> None:
+    first, second = world.add(), world.add(110.0)
+    await world.promote(first)
+    await world.promote(second, watch=True)
+    world.registry.writes_left, world.journal.crash = (1000, True) if writes == 3 else (writes, False)
+    with pytest.raises(Crash):
+        await world.roll_back()
+    assert world.aliases()["champion"] in {first, second}
+    world.registry.writes_left, world.journal.crash = 1000, False
+    await world.roll_back()
+    assert world.aliases() == {"champion": first, "challenger": None, "previous": None}
+    assert world.told()[2:] == [("model.rolled_back", "version 1", second)]
+
+
+async def test_a_rollback_leaves_another_challenger_where_it_is(world: World) -> None:
+    first, second, third = world.add(), world.add(110.0), world.add(120.0)
+    await world.promote(first)
+    await world.promote(second)
+    world.registry.set_alias(Alias.CHALLENGER, third)
+    await world.roll_back()
+    assert world.aliases() == {"champion": first, "challenger": third, "previous": None}
