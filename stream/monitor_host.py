@@ -1,0 +1,179 @@
+"""Runs the Monitor in the worker that leads: beside the hot path, at a tenth of the time, and never in its way."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from domain.errors import Fenced, Unreachable
+from domain.loop.steps import Step
+from domain.policy import Timing
+from domain.ports import Announce
+from stream.announcer import Announcer
+from stream.facts import new_facts
+from stream.inbox import Inbox
+from stream.intake import Intake
+from stream.monitor import Monitor
+from stream.monitor_metrics import MonitorMetrics
+from stream.monitor_ports import EventTopic, Leadership, LoopState, LoopStore, Registered
+
+log = structlog.get_logger("tripcast.stream")
+
+ASK_SECONDS = 2.0  # how often a leader asks whether it still leads, and the others whether they may
+IDLE_SECONDS = 1.0
+REST = 9  # times as long as it has worked
+LONGEST_REST_SECONDS = 30.0
+FACTS_SECONDS = 1.0
+IMPATIENT_SECONDS = 30.0  # facts are told where all events are taken in, or after so long
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorParts:
+    """What the Monitor works with; put together by `bootstrap`."""
+
+    leadership: Leadership
+    store: LoopStore
+    topic: EventTopic
+    registered: Registered
+    announce: Announce
+    new_loop: Callable[[], LoopState]
+    timing: Timing
+    metrics: MonitorMetrics
+    inbox: Inbox
+
+
+class MonitorHost:
+    """Two endless tasks: `lead` holds the right to host the loop, `work` hosts it while this worker has that right.
+
+    Whatever goes wrong is logged and counted, and begins anew from what is stored; the hot path does not notice.
+    """
+
+    def __init__(self, parts: MonitorParts, stopping: Callable[[], bool]) -> None:
+        self._parts, self._stopping = parts, stopping
+        self._intake = Intake(parts.store, parts.topic, parts.inbox, parts.metrics)
+        self._announcer = Announcer(parts.store, parts.announce)
+        self._leads = asyncio.Event()
+        self._monitor: Monitor | None = None
+        self._source_id = 0
+        self._facts_at = 0.0
+        self._failures = 0
+
+    # --- who leads ----------------------------------------------------------------------------------------------------
+
+    async def lead(self) -> None:
+        """First task. Ends its right when the worker stops."""
+        try:
+            while not self._stopping():
+                self._note(leads=await self._parts.leadership.ask())
+                await asyncio.sleep(ASK_SECONDS)
+        finally:
+            self._parts.leadership.end()
+
+    def _note(self, *, leads: bool) -> None:
+        if leads == self._leads.is_set():
+            return
+        log.info("monitor_leads" if leads else "monitor_follows")
+        if leads:
+            self._parts.inbox.open()
+            self._parts.metrics.leader.set(1)
+            self._leads.set()
+        else:
+            self._leads.clear()
+            self._parts.inbox.close()
+            self._parts.metrics.follows()
+            self._monitor = None
+
+    # --- work ---------------------------------------------------------------------------------------------------------
+
+    async def work(self) -> None:
+        """Second task."""
+        while not self._stopping():
+            await self._leads.wait()
+            began = time.perf_counter()
+            more = await self._guarded_turn()
+            worked = time.perf_counter() - began
+            self._parts.metrics.seconds.inc(worked)
+            await asyncio.sleep(max(min(worked * REST, LONGEST_REST_SECONDS), self._backed_off()))
+            if not more:
+                await _wait(self._parts.inbox.filled, IDLE_SECONDS)
+
+    async def _guarded_turn(self) -> bool:
+        try:
+            more = await self._turn()
+        except Unreachable as error:  # what is in memory stays good: the next turn goes on with it
+            log.warning("monitor_waits", why=str(error))
+        except Fenced as error:
+            log.warning("monitor_fenced", why=str(error))
+            self._monitor = None
+        except Exception as error:  # the hot path must not suffer from what the loop cannot do
+            log.exception("monitor_failed", error=type(error).__name__)
+            self._parts.metrics.errors.inc()
+            self._monitor = None
+        else:
+            self._failures = 0
+            return more
+        self._failures += 1
+        return False
+
+    def _backed_off(self) -> float:
+        return min(FIRST_WAIT_SECONDS * 2**self._failures, LONGEST_WAIT_SECONDS) if self._failures else 0.0
+
+    async def _turn(self) -> bool:
+        """One round: take in, close steps, tell facts, store, announce. Whether there may be more to do at once."""
+        monitor = self._monitor or await self._take_over()
+        moved = await self._intake(monitor, self._source_id)
+        await asyncio.to_thread(monitor.close_steps)
+        await self._tell_facts(monitor)
+        await self._store(monitor)
+        await self._announcer(monitor)
+        return moved
+
+    async def _take_over(self) -> Monitor:
+        """Go on where the last leader was: positions and sums from the database, the loop from its journal."""
+        store = self._parts.store
+        source_id = await self._parts.topic.source_id()
+        standing = await store.standing(source_id)
+        monitor = Monitor(self._parts.new_loop(), self._parts.timing, standing)
+        async for entries in store.entries(standing.seq):
+            await asyncio.to_thread(monitor.recall, entries)
+        self._intake.begin()
+        self._source_id, self._facts_at = source_id, 0.0
+        if monitor.champion is None:
+            monitor.learn(await new_facts(monitor, store, self._parts.registered))
+        log.info("monitor_took_over", source_id=source_id, seq=standing.seq, phase=monitor.loop.phase)
+        self._monitor = monitor
+        return monitor
+
+    async def _tell_facts(self, monitor: Monitor) -> None:
+        wait = FACTS_SECONDS if monitor.tracker.caught_up or monitor.champion is None else IMPATIENT_SECONDS
+        if time.monotonic() - self._facts_at < wait:
+            return
+        facts = await new_facts(monitor, self._parts.store, self._parts.registered)
+        self._facts_at = time.monotonic()
+        for fact in facts:
+            log.info("loop_learns", fact=type(fact).__name__)
+        await asyncio.to_thread(monitor.learn, facts)
+
+    async def _store(self, monitor: Monitor) -> None:
+        made = monitor.round()
+        if made is None or not self._leads.is_set():
+            return
+        stored = await self._parts.store.commit(self._source_id, made)
+        monitor.stored(made)
+        metrics = self._parts.metrics
+        metrics.expired.inc(stored.expired)
+        metrics.steps.inc(sum(isinstance(entry.given, Step) for entry in made.entries))
+        metrics.phase(monitor.loop.phase)
+        for decision in made.decisions:
+            log.info("loop_decides", kind=str(decision.kind), subject=decision.subject, reason=decision.reason)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return
