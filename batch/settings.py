@@ -4,10 +4,10 @@ import os
 
 from pydantic import Field
 
-from adapters.environment.settings import CitySettings, KafkaSettings, MlflowSettings, PostgresSettings
+from adapters.environment.settings import CitySettings, KafkaSettings, MlflowSettings, PolicySettings, PostgresSettings
 
 
-class BatchSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySettings):
+class BatchSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySettings, PolicySettings):
     """What train, trainer, models, promote, rollback and verify read from their environment."""
 
     train_threads: int = Field(

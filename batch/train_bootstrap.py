@@ -2,20 +2,23 @@
 
 from collections.abc import Callable
 
+from adapters.files.policies import read_policy
 from adapters.mlflow.experiments import Experiments
 from adapters.onnx.model import Graph
 from adapters.postgres.history import History
 from adapters.postgres.lifecycle import Journal
 from adapters.postgres.locks import alone
-from adapters.postgres.training_runs import TrainingRuns
+from adapters.postgres.training_records import TrainingRecords
 from batch import bootstrap
+from batch.build import BuildModel
 from batch.candidate import discover
 from batch.settings import BatchSettings
 from batch.train import TrainingReport, TrainingRequest, TrainModels
 
 
-async def train(settings: BatchSettings, request: TrainingRequest, progress: Callable[[str], None]) -> TrainingReport:
+async def train(settings: BatchSettings, request: TrainingRequest, progress: Callable[[str], None]) -> TrainingReport | None:
     """Train, register and, if asked, promote; one training and one role change at a time, whatever machine they run on."""
+    build = model_builder(settings, progress, thorough=request.subject is None)
     async with bootstrap.database(settings) as pool, alone(pool, bootstrap.TRAININGS):
 
         async def promote(version: int, actor: str, reason: str) -> object:
@@ -25,17 +28,27 @@ async def train(settings: BatchSettings, request: TrainingRequest, progress: Cal
         training = TrainModels(
             history=History(pool),
             registry=bootstrap.registry_of(settings),
+            library=bootstrap.library_of(settings),
             experiments=Experiments(settings.mlflow, settings.model, settings.mlflow_seconds),
-            records=TrainingRuns(pool),
+            records=TrainingRecords(pool),
             journal=Journal(pool),
             announce=bootstrap.announcing(settings),
             promote=promote,
-            open_graph=Graph.open,
-            candidates=discover(),
-            area=settings.rules().area,
-            city=settings.clock(),
+            build=build,
             clock=bootstrap.SystemClock(),
-            threads=settings.train_threads,
-            progress=progress,
         )
         return await training(request)
+
+
+def model_builder(settings: BatchSettings, progress: Callable[[str], None], *, thorough: bool) -> BuildModel:
+    """How models are built here, and what they must pass. Raises InvalidInput for a policy that cannot be used."""
+    return BuildModel(
+        candidates=discover(),
+        open_graph=Graph.open,
+        area=settings.rules().area,
+        clock=settings.clock(),
+        limits=read_policy(settings.policy).gates,
+        threads=settings.train_threads,
+        progress=progress,
+        thorough=thorough,
+    )

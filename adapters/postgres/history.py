@@ -39,6 +39,7 @@ FIND_FILE = "select file_sha256 as sha256, name, layout, rows, accepted, rejecte
 LABELLED = """
 from trips as t join completions as c using (trip_id, pickup_at)
 where ($1::timestamptz is null or t.pickup_at >= $1) and ($2::timestamptz is null or t.pickup_at < $2)
+    and ($3::timestamptz is null or c.dropoff_at < $3)
 order by t.pickup_at, t.trip_id
 """
 NUMBERS = (
@@ -100,17 +101,23 @@ class History:
         return LoadedFile(**{**row, "rejected": json.loads(row["rejected"])}) if row else None
 
     async def labelled_trips(
-        self, since: datetime | None = None, until: datetime | None = None, *, with_ids: bool = False
+        self,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        ended_before: datetime | None = None,
+        with_ids: bool = False,
     ) -> tuple[TripColumns, CompletionColumns]:
         """Trips that have ended, with a pickup in [since, until), ordered by pickup and then id: the same rows each time.
 
+        `ended_before`: only trips whose end, in event time, lies before it: what was known then.
         Ten million take about 1 GB. Their ids would take another: without `with_ids` every id is empty.
         """
-        rows = FixedRows(*NUMBERS)
+        rows, bounds = FixedRows(*NUMBERS), (since, until, ended_before)
         async with bulk(self._pool) as connection:
             query = f"select {', '.join(name for name, _ in NUMBERS)} {LABELLED}"
-            await connection.copy_from_query(query, since, until, output=rows.write, format="binary", timeout=BULK_SECONDS)
-            ids = await _ids(connection, since, until) if with_ids else None
+            await connection.copy_from_query(query, *bounds, output=rows.write, format="binary", timeout=BULK_SECONDS)
+            ids = await _ids(connection, *bounds) if with_ids else None
         trips = _trips(rows)
         trips.trip_id[:] = "" if ids is None else ids
         return trips, CompletionColumns(trips.trip_id, trips.pickup_at, rows.times("dropoff_at"))
@@ -122,14 +129,14 @@ def _trips(rows: FixedRows) -> TripColumns:
     return TripColumns(trip_id=np.empty(len(pickup_at), dtype=object), pickup_at=pickup_at, **columns)
 
 
-async def _ids(connection: Connection, since: datetime | None, until: datetime | None) -> list[str]:
+async def _ids(connection: Connection, *bounds: datetime | None) -> list[str]:
     content = bytearray()
 
     async def write(piece: bytes) -> None:
         content.extend(piece)
 
     query = f"select t.trip_id {LABELLED}"
-    await connection.copy_from_query(query, since, until, output=write, format="text", timeout=BULK_SECONDS)
+    await connection.copy_from_query(query, *bounds, output=write, format="text", timeout=BULK_SECONDS)
     return copied_text(bytes(content))
 
 

@@ -1,6 +1,7 @@
 """The stored records of trainings."""
 
 from dataclasses import astuple, fields
+from datetime import datetime
 
 from adapters.postgres.connection import Pool, connected
 from adapters.postgres.storable import text
@@ -12,6 +13,7 @@ insert into training_runs ({COLUMNS}) values ({", ".join(f"${number + 1}" for nu
 on conflict (mlflow_run_id) do nothing
 """
 NEWEST = f"select {COLUMNS} from training_runs order by training_run_id desc limit $1"
+KNOWN_UNTIL = "select data_to from training_runs where mlflow_run_id = $1"
 
 
 class TrainingRuns:
@@ -30,3 +32,9 @@ class TrainingRuns:
         """The newest first."""
         async with connected(self._pool) as connection:
             return [TrainingRun(**row) for row in await connection.fetch(NEWEST, limit)]
+
+    async def known_until(self, run_id: str) -> datetime | None:
+        """The newest pickup that the model of this run learnt from; None when the run is not recorded here."""
+        async with connected(self._pool) as connection:
+            newest: datetime | None = await connection.fetchval(KNOWN_UNTIL, run_id)
+        return newest

@@ -61,9 +61,11 @@ async def trips(pool: Pool, settings: BatchSettings) -> None:
     await History(pool).add(trips, CompletionColumns(trips.trip_id, trips.pickup_at, dropoff_at))
 
 
-async def train(settings: BatchSettings, *, promote: bool = True, subject: str | None = None) -> TrainingReport:
+async def train(settings: BatchSettings, *, promote: bool | None = None, subject: str | None = None) -> TrainingReport:
     request = TrainingRequest("ann", "a test", promote=promote, subject=subject)
-    return await train_bootstrap.train(settings, request, lambda _: None)
+    report = await train_bootstrap.train(settings, request, lambda _: None)
+    assert report is not None
+    return report
 
 
 async def test_a_training_makes_a_champion_that_a_worker_accepts(settings: BatchSettings, pool: Pool, trips: None) -> None:
@@ -112,7 +114,7 @@ async def test_without_promotion_the_version_is_challenger(settings: BatchSettin
 
 
 async def test_promotion_and_rollback_between_two_trainings(settings: BatchSettings, pool: Pool, trips: None) -> None:
-    first, second = await train(settings), await train(settings)
+    first, second = await train(settings), await train(settings, promote=True)
     registry = bootstrap.registry_of(settings)
     assert [(each.version, each.aliases) for each in registry.versions()] == [
         (second.version, ("champion",)),

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from adapters.files.trip_files import open_trip_file
+from batch.build import coverage_of
 from batch.candidate import discover
 from batch.compare import COURSE_RMSE_MINUTES, Contender, compare
 from batch.labelled import LabelledTrips
-from batch.train import coverage_of
 from domain.entities.trips import CompletionColumns, TripColumns
 from domain.features import CityClock
 from domain.intervals import calibrate
@@ -39,11 +39,14 @@ def contenders(labelled: LabelledTrips) -> list[Contender]:
 def test_the_best_keeps_the_promised_errors(contenders: list[Contender]) -> None:
     best = contenders[0]
     assert best.time.rmse_minutes <= 5.35
+    assert best.random is not None
     assert best.random.rmse_minutes <= 4.95
 
 
 def test_every_candidate_beats_the_course_with_its_own_inputs_and_more_with_ours(contenders: list[Contender]) -> None:
     for contender in contenders:
+        assert contender.classic is not None
+        assert contender.random is not None
         assert contender.classic.rmse_minutes < COURSE_RMSE_MINUTES[contender.candidate.name]
         assert contender.random.rmse_minutes < contender.classic.rmse_minutes
 
