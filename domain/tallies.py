@@ -51,6 +51,13 @@ class ScoredTrips(Columns):
     shadow_lower_seconds: NDArray[np.float32]
     shadow_upper_seconds: NDArray[np.float32]
 
+    @classmethod
+    def empty(cls) -> "ScoredTrips":
+        """No trip."""
+        seconds = (np.int32, np.float32, np.float32, np.float32)
+        dtypes = (object, TIME, np.int16, np.int16, np.float64, np.bool_, *seconds, *seconds)
+        return cls(*(np.empty(0, dtype=dtype) for dtype in dtypes))
+
 
 def scored_trips(
     trips: TripColumns,

@@ -10,13 +10,14 @@ from typing import Any
 import msgspec
 
 from schemas.events import EVENTS
-from schemas.topics import MODEL_LIFECYCLE, TRIP_EVENTS, TRIP_PREDICTIONS, TRIP_QUARANTINE, Topic
+from schemas.topics import MODEL_LIFECYCLE, QUALITY_SIGNALS, TRIP_EVENTS, TRIP_PREDICTIONS, TRIP_QUARANTINE, Topic
 
 FOLDER = Path(__file__).parent / "exported"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 CARRIES: dict[Topic, tuple[str, ...]] = {
     TRIP_EVENTS: ("trip.started.v1", "trip.completed.v1"),
     TRIP_PREDICTIONS: ("trip.predicted.v1",),
+    QUALITY_SIGNALS: ("quality.signal.v1",),
     MODEL_LIFECYCLE: ("lifecycle.v1",),
 }
 
@@ -69,6 +70,7 @@ def _asyncapi() -> dict[str, Any]:
         ("readTrips", "receive", TRIP_EVENTS),
         ("publishPredictions", "send", TRIP_PREDICTIONS),
         ("publishRefused", "send", TRIP_QUARANTINE),
+        ("sendSignals", "send", QUALITY_SIGNALS),
         ("followModels", "receive", MODEL_LIFECYCLE),
     ):
         operations[name] = {"action": action, "channel": {"$ref": f"#/channels/{topic.name}"}}

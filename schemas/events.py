@@ -69,5 +69,31 @@ class LifecycleChanged(msgspec.Struct, frozen=True, gc=False, tag_field="type", 
     at: Instant
 
 
+class SignalSpan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Committed records [first_offset, next_offset) of one partition."""
+
+    partition: int
+    first_offset: int
+    next_offset: int
+    newest_us: Annotated[
+        int | None,
+        msgspec.Meta(description="Newest pickup or dropoff of its rows, microseconds since 1970, UTC; null: no row."),
+    ]
+    caught_up: Annotated[bool, msgspec.Meta(description="Whether the partition had no more records when this was said.")]
+
+
+class QualitySignal(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False, tag_field="type", tag="quality.signal.v1"
+):
+    """What a worker has committed, as sums that add up in any order. Its spans tell a repeat and a gap from what comes next."""
+
+    source_id: int
+    spans: list[SignalSpan]
+    tally: Annotated[dict[str, list[list[int]]], msgspec.Meta(description="Sums by kind, column by column.")]
+    champion: Annotated[int, msgspec.Meta(description="Version that scored last; 0: none did.")]
+    shadow: Annotated[int, msgspec.Meta(description="Version that shadowed it; 0: none did.")]
+    worker: str
+
+
 TripEvent = TripStarted | TripCompleted
-EVENTS: tuple[type[msgspec.Struct], ...] = (TripStarted, TripCompleted, TripPredicted, LifecycleChanged)
+EVENTS: tuple[type[msgspec.Struct], ...] = (TripStarted, TripCompleted, TripPredicted, LifecycleChanged, QualitySignal)

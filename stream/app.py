@@ -13,7 +13,7 @@ import structlog
 
 from domain.errors import Unreachable
 from schemas.events import LifecycleChanged
-from stream.hot_path import HotPath, Parts
+from stream.hot_path import FLUSH_SECONDS, HotPath, Parts
 from stream.watch import Watch
 
 log = structlog.get_logger("tripcast.stream")
@@ -51,6 +51,8 @@ class Stream(faust.Service):
         self.add_future(self._parts.shadow_follower.follow(self._stopping))
         self.add_future(self._hot_path.write())
         self.add_future(self._hot_path.publish())
+        self.add_future(self._parts.signals.tally())
+        self.add_future(self._parts.signals.send())
         self._reading = self.add_future(self._hot_path.read())
 
     async def on_stop(self) -> None:
@@ -58,6 +60,7 @@ class Stream(faust.Service):
         if self._reading is not None:
             await asyncio.wait({self._reading}, timeout=DRAIN_SECONDS)
         await self._hot_path.settle(DRAIN_SECONDS)
+        await self._parts.signals.flush(FLUSH_SECONDS)
         await self._parts.events.close()
         log.info("drained", next_offsets=self._parts.ledger.committed)
 

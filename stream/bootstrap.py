@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -17,12 +18,14 @@ from adapters.mlflow.registry import Registry
 from adapters.mlflow.rest import MlflowRest
 from adapters.onnx.local_models import LocalModels
 from adapters.postgres.connection import open_pool
+from adapters.postgres.scored_history import ScoredHistory
 from adapters.postgres.stream_store import Streams
+from domain.areas import AreaGrid
 from domain.errors import BrokerUnreachable, TripcastError
 from domain.features import feature_schema
 from domain.services.follow_champion import FollowChampion
 from domain.services.follow_shadow import FollowShadow
-from schemas.topics import MODEL_LIFECYCLE, TRIP_EVENTS, TRIP_PREDICTIONS, TRIP_QUARANTINE
+from schemas.topics import MODEL_LIFECYCLE, QUALITY_SIGNALS, TRIP_EVENTS, TRIP_PREDICTIONS, TRIP_QUARANTINE
 from stream.app import Application, Stopping, Worker, create_application
 from stream.decode import Decode, decode_event
 from stream.follower import Champion, Follower, Shadow, ShadowFollower
@@ -34,8 +37,13 @@ from stream.metrics import Metrics
 from stream.patience import Patience
 from stream.score_events import ScoreEvents
 from stream.settings import WorkerSettings
+from stream.signals import Signals
+from stream.tally_commits import TallyCommits
 
 log = structlog.get_logger("tripcast.stream")
+
+SIGNAL_SECONDS = 10.0  # a producer of their own: when Kafka refuses a signal, no prediction must wait for it
+SIGNAL_KEY = b"quality"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +78,8 @@ def create_worker(settings: WorkerSettings, models: Models, decode_one: Decode =
     def open_parts(stopping: Stopping) -> AbstractAsyncContextManager[Parts]:
         return _opened(settings, models, decode_one, stopping)
 
-    name = f"{settings.topic_prefix}tripcast-{socket.gethostname()}-{settings.worker_port or os.getpid()}"
     lifecycle = _topic(settings, MODEL_LIFECYCLE.name)
-    return create_application(name, settings.kafka, lifecycle, _faust_folder(settings), open_parts)
+    return create_application(_name(settings), settings.kafka, lifecycle, _faust_folder(settings), open_parts)
 
 
 def follow_registry(settings: WorkerSettings) -> Models:
@@ -90,13 +97,15 @@ async def _opened(settings: WorkerSettings, models: Models, decode_one: Decode, 
     async with serving(Health(progress, readiness, metrics), settings.worker_port, settings.worker_host):
         pool = await patience("open_database", lambda: open_pool(settings, "tripcast-worker"), unless=stopping)
         await patience("open_broker", lambda: _broker(settings.kafka), unless=stopping)
-        producer = RecordProducer(settings.kafka)
-        store = Streams(pool)
+        producer, signals = RecordProducer(settings.kafka), RecordProducer(settings.kafka, deadline_seconds=SIGNAL_SECONDS)
+        store, ledger = Streams(pool), Ledger()
+        events = EventConsumer(settings.kafka, _topic(settings, TRIP_EVENTS.name), _topic(settings, settings.worker_group))
+        grid = AreaGrid(settings.rules().area)
+        tally = TallyCommits(ScoredHistory(pool, grid), grid, metrics, _name(settings))
+        send = partial(signals.send, _topic(settings, QUALITY_SIGNALS.name), SIGNAL_KEY)
         try:
             yield Parts(
-                events=EventConsumer(
-                    settings.kafka, _topic(settings, TRIP_EVENTS.name), _topic(settings, settings.worker_group)
-                ),
+                events=events,
                 store=store,
                 output=Publisher(
                     producer, settings.topic_prefix, TRIP_EVENTS.name, TRIP_PREDICTIONS.name, TRIP_QUARANTINE.name
@@ -111,11 +120,13 @@ async def _opened(settings: WorkerSettings, models: Models, decode_one: Decode, 
                 progress=progress,
                 marks=Marks(store),
                 patience=patience,
-                ledger=Ledger(),
+                ledger=ledger,
+                signals=Signals(tally, send, events.known_ends, ledger, metrics),
                 largest_batch=settings.worker_batch,
             )
         finally:
-            await producer.__aexit__(None, None, None)
+            for each in (producer, signals):
+                await each.__aexit__(None, None, None)
             pool.terminate()
 
 
@@ -123,6 +134,11 @@ async def _broker(address: str) -> None:
     """Faust gives up where no broker answers at its start; so it starts when one does."""
     if not await broker_answers(address):
         raise BrokerUnreachable(f"Kafka at {address} does not answer: is it running?")
+
+
+def _name(settings: WorkerSettings) -> str:
+    """Each worker's own."""
+    return f"{settings.topic_prefix}tripcast-{socket.gethostname()}-{settings.worker_port or os.getpid()}"
 
 
 def _faust_folder(settings: WorkerSettings) -> Path:

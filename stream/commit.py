@@ -39,6 +39,11 @@ class Commit:
         self.metrics.committed(self.prepared, receipt, [each.reason for each in self._quarantined.values()], time.time())
         return receipt
 
+    @property
+    def refused(self) -> tuple[tuple[int, int], ...]:
+        """Partition and offset of every event that is a dead letter now."""
+        return tuple(self._quarantined)
+
     async def _refuse(self, contradictions: Sequence[Contradiction]) -> Sequence[DeadLetter]:
         letters = self.prepared.contradicted(contradictions)
         await self._quarantine(letters)

@@ -26,12 +26,14 @@ from stream.ports import EventSource, Output
 from stream.question import Question
 from stream.reader import PositionLost, Reader
 from stream.score_events import Fetched, Prepared, ScoreEvents, Scorers
+from stream.signals import Signals
 from stream.take_over import TakeOver
 
 log = structlog.get_logger("tripcast.stream")
 
 WAIT_SECONDS = 0.2
 REVOKE_SECONDS = 5.0  # a session lasts 10 s; a slower transaction is fenced by the stored offsets
+FLUSH_SECONDS = 1.0  # a signal that comes later is made again by whoever listens
 FRESH_SECONDS = 2.0
 
 
@@ -63,6 +65,7 @@ class Parts:
     marks: Marks
     patience: Patience
     ledger: Ledger
+    signals: Signals
     largest_batch: int
 
 
@@ -124,6 +127,7 @@ class HotPath:
         """The group takes partitions away: what is committed gets published, the rest is dropped. Bounded."""
         self._ledger.begin_anew()
         await self.settle(REVOKE_SECONDS)
+        await self._parts.signals.flush(FLUSH_SECONDS)
 
     async def settle(self, seconds: float) -> None:
         """Wait until nothing is in hand, then tell the database what is published."""
@@ -165,6 +169,8 @@ class HotPath:
             fetched = await self._reader.read(WAIT_SECONDS)
         if fetched.spans:
             await self._hand_on(fetched, scorers)
+        elif self._ledger.idle.is_set():
+            parts.signals.look()
 
     async def _take(self) -> None:
         """Positions from PostgreSQL for what is assigned now; waits for whatever that needs, unless the assignment changes."""
@@ -176,6 +182,7 @@ class HotPath:
         mine = await parts.patience("take_over", self._take_over, unless=lambda: self._stopping() or self._now() != taking)
         self._reader.start(mine.next_offsets)
         ledger.take(mine.source_id, dict(mine.next_offsets))
+        parts.signals.begin_anew()
         self._taken, self._first_is_through = taking, False
         log.info("taken_over", source_id=mine.source_id, next_offsets=ledger.committed)
 
@@ -231,6 +238,7 @@ class HotPath:
             return None
         self._ledger.forget_published(riding)
         self._ledger.advance(spans)
+        self._parts.signals.add(batch.source_id, batch.prepared.batch, receipt, commit.refused)
         return receipt
 
     async def _publish(self, batch: InHand) -> None:
@@ -259,7 +267,10 @@ class HotPath:
     # --- one by one, for the take-over ----------------------------------------------------------------------------------
 
     async def _commit(self, source_id: int, prepared: Prepared) -> BatchReceipt:
-        return await self._new_commit(source_id, prepared)()
+        commit = self._new_commit(source_id, prepared)
+        receipt = await commit()
+        self._parts.signals.add(source_id, prepared.batch, receipt, commit.refused)
+        return receipt
 
     async def _handle_alone(self, source_id: int, fetched: Fetched) -> None:
         prepared = await self._prepare(fetched, self._scorers())

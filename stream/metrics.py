@@ -85,6 +85,10 @@ class Metrics:
         self._shadow_refused = Counter(
             "tripcast_challenger_refused", "Challengers that failed a check or failed while scoring.", registry=registry
         )
+        self._signals = Counter("tripcast_signals_sent", "Quality signals that Kafka took.", registry=registry)
+        self._signals_dropped = Counter(
+            "tripcast_signals_dropped", "Quality signals given up; made again from the rows.", ["reason"], registry=registry
+        )
         self.registry_up = Gauge("tripcast_registry_up", "1 when the model registry answers.", registry=registry)
         self.database_up = Gauge("tripcast_database_up", "1 when the database answers.", registry=registry)
         self._stage = Counter("tripcast_stage_seconds", "Time spent in each stage.", ["stage"], registry=registry)
@@ -130,6 +134,14 @@ class Metrics:
     def challenger_refused(self) -> None:
         """One more challenger that is of no use."""
         self._shadow_refused.inc()
+
+    def signal_sent(self) -> None:
+        """One more quality signal is on Kafka."""
+        self._signals.inc()
+
+    def signal_dropped(self, reason: str) -> None:
+        """One more was given up."""
+        self._signals_dropped.labels(reason).inc()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
+import numpy as np
+
 from domain.entities.rejections import DeadLetter
 from domain.entities.streams import StreamSource
+from domain.tallies import ScoredTrips
 
 
 class Record(Protocol):
@@ -80,8 +83,24 @@ class EventSource(Protocol):
         """The offsets after the last records."""
         ...
 
+    def known_ends(self, partitions: Sequence[int]) -> dict[int, int]:
+        """Where these partitions ended when the broker last gave records of them; absent: not known yet. No I/O."""
+        ...
+
     def hint(self, next_offsets: Mapping[int, int]) -> None:
         """Tell Kafka's own bookkeeping; for lag tools alone. Never waits, never fails."""
+        ...
+
+
+class ScoredHistory(Protocol):
+    """What was scored before, as it is stored. Raises DatabaseUnreachable."""
+
+    async def scored(self, trip_ids: Sequence[str]) -> ScoredTrips:
+        """Those of these trips that a champion has scored, in any order; what came from files is not among them."""
+        ...
+
+    async def newest_pickups(self, source_id: int, before: Mapping[int, int]) -> dict[int, np.datetime64]:
+        """The newest of the last stored pickups of each partition below the given offset; absent: there are none."""
         ...
 
 

@@ -121,6 +121,12 @@ class EventConsumer:
         """The offset after the last committed record."""
         return await self._offsets("end_offsets", partitions)
 
+    def known_ends(self, partitions: Sequence[int]) -> dict[int, int]:
+        """Where these partitions ended when the broker last answered a fetch."""
+        states = {number: self._state(number) for number in partitions}
+        ends = {number: _end(state) for number, state in states.items() if state is not None}
+        return {number: end for number, end in ends.items() if end is not None}
+
     def hint(self, next_offsets: Mapping[int, int]) -> None:
         """Commit to Kafka for the eyes of lag tools; at most one at a time, its failure means nothing."""
         if self._client is None or (self._hint is not None and not self._hint.done()):
@@ -191,6 +197,12 @@ class _Listener(ConsumerRebalanceListener):
 
     def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         self._consumer.assign(frozenset(topic_partition.partition for topic_partition in assigned))
+
+
+def _end(state: Any) -> int | None:  # noqa: ANN401 - aiokafka is untyped
+    """Up to the last stable offset: what lies behind it is not given to us."""
+    end: int | None = state.lso if state.lso is not None and state.lso >= 0 else state.highwater
+    return end
 
 
 async def _commit(client: AIOKafkaConsumer, offsets: dict[TopicPartition, int]) -> None:

@@ -1,0 +1,60 @@
+"""Trips that began lately and have not ended, so that a completion finds what was predicted without asking the database."""
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.entities.trips import Strings
+from domain.tallies import ScoredTrips
+
+CAPACITY = 200_000  # starts; about 30 MB
+
+
+class PendingStarts:
+    """A ring of the last `capacity` starts, by trip id. What it has forgotten is in the database: a miss costs a look-up.
+
+    A trip that is taken is forgotten, for it ends once.
+    """
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self._capacity = capacity
+        self._columns: dict[str, NDArray[Any]] = {}
+        self._slot_of: dict[str, int] = {}
+        self._next = 0
+
+    def __len__(self) -> int:
+        """How many it holds."""
+        return len(self._slot_of)
+
+    def add(self, started: ScoredTrips) -> None:
+        """Remember these, and forget the oldest when there is no room."""
+        rows = started.take(np.arange(max(0, len(started) - self._capacity), len(started)))
+        if not len(rows):
+            return
+        if not self._columns:
+            self._columns = {
+                field.name: np.zeros(self._capacity, getattr(rows, field.name).dtype) for field in fields(ScoredTrips)
+            }
+        slots = (self._next + np.arange(len(rows))) % self._capacity
+        self._next = int(slots[-1] + 1) % self._capacity
+        self._forget(slots)
+        for name, column in self._columns.items():
+            column[slots] = getattr(rows, name)
+        self._slot_of.update(zip(rows.trip_id.tolist(), slots.tolist(), strict=True))
+
+    def take(self, trip_id: Strings) -> tuple[ScoredTrips, NDArray[np.bool_]]:
+        """The starts of these trips, as far as they are known, and which they are: a mask of shape (n,)."""
+        slots = np.fromiter((self._slot_of.pop(name, -1) for name in trip_id.tolist()), np.intp, len(trip_id))
+        known = slots >= 0
+        if not known.any():
+            return ScoredTrips.empty(), known
+        found = ScoredTrips(*(self._columns[field.name][slots[known]] for field in fields(ScoredTrips)))
+        self._columns["trip_id"][slots[known]] = None
+        return found, known
+
+    def _forget(self, slots: NDArray[np.intp]) -> None:
+        for slot, name in zip(slots.tolist(), self._columns["trip_id"][slots].tolist(), strict=True):
+            if name and self._slot_of.get(name) == slot:
+                del self._slot_of[name]
