@@ -1,10 +1,11 @@
-"""The Faust application: it opens the worker's parts, runs the hot path as a service, and listens to `model-lifecycle`."""
+"""The Faust application: opens the worker's parts, runs hot path and Monitor as a service, and listens to low-rate topics."""
 
 import asyncio
 import os
 import threading
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 import faust
@@ -14,6 +15,7 @@ import structlog
 from domain.errors import Unreachable
 from schemas.events import LifecycleChanged
 from stream.hot_path import FLUSH_SECONDS, HotPath, Parts
+from stream.monitor_host import MonitorHost
 from stream.watch import Watch
 
 log = structlog.get_logger("tripcast.stream")
@@ -35,6 +37,14 @@ Stopping = Callable[[], bool]
 OpenParts = Callable[[Stopping], AbstractAsyncContextManager[Parts]]
 
 
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Names of the topics that every worker hears every message of."""
+
+    lifecycle: str
+    signals: str
+
+
 class Stream(faust.Service):
     """The hot path, who follows the registry, and the watch over both, as a service of the application."""
 
@@ -43,6 +53,7 @@ class Stream(faust.Service):
         self._parts = parts
         self._hot_path = HotPath(parts, stopping=self._stopping)
         self._watch = Watch(parts, self._hot_path.say_published)
+        self._monitor = MonitorHost(parts.monitor, stopping=self._stopping)
         self._reading: asyncio.Future[None] | None = None
 
     async def on_start(self) -> None:
@@ -53,6 +64,8 @@ class Stream(faust.Service):
         self.add_future(self._hot_path.publish())
         self.add_future(self._parts.signals.tally())
         self.add_future(self._parts.signals.send())
+        self.add_future(self._monitor.lead())
+        self.add_future(self._monitor.work())
         self._reading = self.add_future(self._hot_path.read())
 
     async def on_stop(self) -> None:
@@ -68,6 +81,10 @@ class Stream(faust.Service):
         """Ask the registry now."""
         self._parts.follower.ask()
         self._parts.shadow_follower.ask()
+
+    def signalled(self, message: bytes) -> None:
+        """A worker, perhaps this one, tells what it has committed."""
+        self._parts.monitor.inbox.put(message)
 
     @faust.Service.timer(LOOK_SECONDS)
     async def _look(self) -> None:
@@ -111,7 +128,7 @@ class Application(faust.App):
         self.add_dependency(self.hot)
 
 
-def create_application(name: str, broker: str, lifecycle_topic: str, folder: Path, open_parts: OpenParts) -> Application:
+def create_application(name: str, broker: str, topics: Topics, folder: Path, open_parts: OpenParts) -> Application:
     """Put the application together; nothing is opened. `name` is this worker's own, so that each hears every message.
 
     Faust keeps nothing of ours in `folder`, but creates one wherever it starts.
@@ -128,18 +145,29 @@ def create_application(name: str, broker: str, lifecycle_topic: str, folder: Pat
         stream_wait_empty=False,
     )
     application.open_parts = open_parts
-    _listen(application, lifecycle_topic)
+    _follow_lifecycle(application, topics.lifecycle)
+    _follow_signals(application, topics.signals)
     return application
 
 
-def _listen(application: Application, topic: str) -> None:
-    messages = application.topic(topic, value_type=bytes, value_serializer="raw", key_serializer="raw")
-
-    @application.agent(messages, name="model-lifecycle")
+def _follow_lifecycle(application: Application, topic: str) -> None:
+    @application.agent(_raw(application, topic), name="model-lifecycle")
     async def follow_lifecycle(values: faust.Stream) -> None:
         async for value in values:
             if application.hot is not None and tells_of_models(value):
                 application.hot.models_changed()
+
+
+def _follow_signals(application: Application, topic: str) -> None:
+    @application.agent(_raw(application, topic), name="quality-signals")
+    async def follow_signals(values: faust.Stream) -> None:
+        async for value in values:
+            if application.hot is not None:
+                application.hot.signalled(value)
+
+
+def _raw(application: Application, topic: str) -> faust.TopicT:
+    return application.topic(topic, value_type=bytes, value_serializer="raw", key_serializer="raw")
 
 
 def tells_of_models(value: bytes) -> bool:

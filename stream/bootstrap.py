@@ -26,7 +26,7 @@ from domain.features import feature_schema
 from domain.services.follow_champion import FollowChampion
 from domain.services.follow_shadow import FollowShadow
 from schemas.topics import MODEL_LIFECYCLE, QUALITY_SIGNALS, TRIP_EVENTS, TRIP_PREDICTIONS, TRIP_QUARANTINE
-from stream.app import Application, Stopping, Worker, create_application
+from stream.app import Application, Stopping, Topics, Worker, create_application
 from stream.decode import Decode, decode_event
 from stream.follower import Champion, Follower, Shadow, ShadowFollower
 from stream.health import Health, Progress, Readiness, serving
@@ -34,7 +34,10 @@ from stream.hot_path import Parts
 from stream.ledger import Ledger
 from stream.marks import Marks
 from stream.metrics import Metrics
+from stream.monitor_bootstrap import monitor_parts, policy_of
+from stream.monitor_ports import Registered
 from stream.patience import Patience
+from stream.registered import AskRegistry
 from stream.score_events import ScoreEvents
 from stream.settings import WorkerSettings
 from stream.signals import Signals
@@ -52,6 +55,7 @@ class Models:
 
     champion: Champion
     shadow: Shadow
+    registered: Registered
 
 
 def run(settings: WorkerSettings, *, models: Models | None = None, decode_one: Decode = decode_event) -> None:
@@ -78,15 +82,16 @@ def create_worker(settings: WorkerSettings, models: Models, decode_one: Decode =
     def open_parts(stopping: Stopping) -> AbstractAsyncContextManager[Parts]:
         return _opened(settings, models, decode_one, stopping)
 
-    lifecycle = _topic(settings, MODEL_LIFECYCLE.name)
-    return create_application(_name(settings), settings.kafka, lifecycle, _faust_folder(settings), open_parts)
+    policy_of(settings)  # a policy that cannot be used is told at once
+    topics = Topics(_topic(settings, MODEL_LIFECYCLE.name), _topic(settings, QUALITY_SIGNALS.name))
+    return create_application(_name(settings), settings.kafka, topics, _faust_folder(settings), open_parts)
 
 
 def follow_registry(settings: WorkerSettings) -> Models:
     """The registry's champion and challenger, with verified copies on this machine."""
     registry = Registry(MlflowRest(settings.mlflow, settings.mlflow_seconds), settings.model)
     library = LocalModels(settings.data / "models", feature_schema(settings.clock()))
-    return Models(FollowChampion(registry, library), FollowShadow(registry, library))
+    return Models(FollowChampion(registry, library), FollowShadow(registry, library), AskRegistry(registry))
 
 
 @asynccontextmanager
@@ -122,6 +127,7 @@ async def _opened(settings: WorkerSettings, models: Models, decode_one: Decode, 
                 patience=patience,
                 ledger=ledger,
                 signals=Signals(tally, send, events.known_ends, ledger, metrics),
+                monitor=monitor_parts(settings, pool, store, models.registered, metrics),
                 largest_batch=settings.worker_batch,
             )
         finally:

@@ -21,6 +21,7 @@ from stream.health import Progress, Readiness
 from stream.ledger import Ledger
 from stream.marks import Marks
 from stream.metrics import Metrics
+from stream.monitor_host import MonitorParts
 from stream.patience import Patience
 from stream.ports import EventSource, Output
 from stream.question import Question
@@ -66,6 +67,7 @@ class Parts:
     patience: Patience
     ledger: Ledger
     signals: Signals
+    monitor: MonitorParts
     largest_batch: int
 
 

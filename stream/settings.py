@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from adapters.environment.settings import CitySettings, KafkaSettings, MlflowSettings, PostgresSettings
+from adapters.environment.settings import CitySettings, KafkaSettings, MlflowSettings, PolicySettings, PostgresSettings
 
 
-class WorkerSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySettings):
+class WorkerSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySettings, PolicySettings):
     """What the stream worker reads from its environment."""
 
     worker_host: str = Field("127.0.0.1", description="Address that /livez, /readyz and /metrics listen on.")

@@ -11,6 +11,7 @@ from adapters.environment.logs import configure
 from schemas.events import TripCompleted, TripStarted
 from stream.bootstrap import Models, run
 from stream.decode import decode_event
+from stream.registered import AskModels
 from stream.settings import WorkerSettings
 from tests.fakes.champion import ArithmeticModel, FixedChampion, FixedShadow
 
@@ -28,5 +29,6 @@ def decode_or_die(value: bytes) -> TripStarted | TripCompleted:
 if __name__ == "__main__":
     settings = WorkerSettings.read()
     configure(settings)
-    models = Models(FixedChampion(ArithmeticModel(CHAMPION)), FixedShadow(ArithmeticModel(SHADOW) if SHADOW else None))
-    run(settings, models=models, decode_one=decode_or_die)
+    champion = FixedChampion(ArithmeticModel(CHAMPION))
+    shadow = FixedShadow(ArithmeticModel(SHADOW) if SHADOW else None)
+    run(settings, models=Models(champion, shadow, AskModels(champion, shadow)), decode_one=decode_or_die)
