@@ -106,16 +106,23 @@ class Confirmation:
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """`z`: how many standard errors a confirmed shift is away from none. A suspicion ends unconfirmed after either limit."""
+    """When a shift is no accident. `z`: how many standard errors it must be away from none.
+
+    Residuals of one day resemble each other: weather, a parade. `day_spread` is the standard deviation of a day's true mean in
+    calm times, for areas `area_factor` times as much; the standard error of d days is at least day_spread / sqrt(d),
+    however many labels show it. A suspicion ends unconfirmed after `most_hours`.
+    """
 
     z: float = 5.0
-    most_hours: float = 24.0 * 7
-    most_labels: int = 20_000
+    day_spread: float = 0.05
+    area_factor: float = 1.5
+    most_hours: float = 24.0 * 16
 
     def __post_init__(self) -> None:
         _check(self.z > 0, "z is positive")
+        _check(self.day_spread >= 0, "day_spread is not negative")
+        _check(self.area_factor > 0, "area_factor is positive")
         _check(self.most_hours > 0, "most_hours is positive")
-        _check(self.most_labels > 0, "most_labels is positive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +207,11 @@ DETECTORS = (
     DetectorSettings(Signal.MISSING_SHARE, Method.PAGE_HINKLEY, delta=0.02, threshold=0.5),
     DetectorSettings(Signal.REFUSED_SHARE, Method.PAGE_HINKLEY, delta=0.02, threshold=0.5),
 )
-CONFIRMATIONS = (Confirmation(shift=0.25, hours=3, labels=200), Confirmation(shift=0.12, hours=48, labels=1000))
+CONFIRMATIONS = (
+    Confirmation(shift=0.25, hours=3, labels=200),
+    Confirmation(shift=0.2, hours=30, labels=300),
+    Confirmation(shift=0.12, hours=96, labels=1000),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from domain.loop.residuals import CITY, Sample
-from domain.policy import Confirmation
+from domain.policy import Confirmation, Suspicion
 
 HOUR = 60
 
@@ -40,7 +40,7 @@ class Trail:
         self.cohorts.append(cohort)
         self.samples.append(sample)
 
-    def judge(self, segment: int, tier: Confirmation, z: float, step_minutes: int) -> Finding | None:
+    def judge(self, segment: int, tier: Confirmation, limits: Suspicion, step_minutes: int) -> Finding | None:
         """Whether the latest samples that fill the tier's hours and labels hold a shift of its size."""
         if not self.cohorts:
             return None
@@ -51,8 +51,9 @@ class Trail:
             return None
         place = enough[0]
         whole = Sample(int(counts[place]), float(totals[place]), float(squares[place]))
-        found = Finding(segment, whole.mean, whole.size, float(hours[place]), whole.standard_error, tier)
-        return found if abs(found.shift) >= tier.shift and found.z >= z else None
+        error = _with_days(whole.standard_error, float(hours[place]), segment, limits)
+        found = Finding(segment, whole.mean, whole.size, float(hours[place]), error, tier)
+        return found if abs(found.shift) >= tier.shift and found.z >= limits.z else None
 
     @property
     def labels(self) -> int:
@@ -65,6 +66,12 @@ class Trail:
         for sample in self.samples:
             total = total.plus(sample)
         return total
+
+
+def _with_days(standard_error: float, hours: float, segment: int, limits: Suspicion) -> float:
+    """The standard error of a mean over so many hours, of which those of one day resemble each other."""
+    day = limits.day_spread * (1.0 if segment == CITY else limits.area_factor)
+    return float(np.hypot(standard_error, day / np.sqrt(max(hours / 24, 1.0))))
 
 
 @dataclass(slots=True)
@@ -82,11 +89,11 @@ class Evidence:
         for segment, sample in samples.items():
             self.trails.setdefault(segment, Trail()).add(cohort, sample)
 
-    def judge(self, tiers: Sequence[Confirmation], z: float, watched: set[int]) -> list[Finding]:
+    def judge(self, tiers: Sequence[Confirmation], limits: Suspicion, watched: set[int]) -> list[Finding]:
         """What is confirmed, by segment, the city first; each by the first tier that holds."""
         found = []
         for segment in sorted(self.trails.keys() & watched):
-            findings = (self.trails[segment].judge(segment, tier, z, self.step_minutes) for tier in tiers)
+            findings = (self.trails[segment].judge(segment, tier, limits, self.step_minutes) for tier in tiers)
             first = next((finding for finding in findings if finding), None)
             if first:
                 found.append(first)

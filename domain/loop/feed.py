@@ -16,6 +16,7 @@ from domain.tallies import MICRO
 
 DAY_MINUTES = 24 * 60
 LEAST_DAY_TRIPS = 200  # below it, the mix of a day says nothing
+PAST_FACTOR = 5
 SMALLEST_SHARE = 1e-3  # keeps the index finite where a share is nought
 
 
@@ -62,11 +63,13 @@ class Fault:
 
 @dataclass(slots=True)
 class LatestIntake:
-    """The last `least` events, rounded up to whole steps."""
+    """`sums` of the last `least` events, rounded up to whole steps; `before`: PAST_FACTOR times as many before them."""
 
     least: int
     _steps: deque[tuple[int, Intake]] = field(default_factory=deque)
+    _past: deque[Intake] = field(default_factory=deque)
     sums: Intake = field(default_factory=Intake)
+    before: Intake = field(default_factory=Intake)
 
     def add(self, step: Step) -> None:
         """Take a step in, and let go of those that are not needed any more."""
@@ -76,7 +79,12 @@ class LatestIntake:
         self._steps.append((step.minute, intake))
         self.sums = self.sums.plus(intake)
         while self.sums.events - self._steps[0][1].events >= self.least:
-            self.sums = self.sums.minus(self._steps.popleft()[1])
+            left = self._steps.popleft()[1]
+            self.sums = self.sums.minus(left)
+            self._past.append(left)
+            self.before = self.before.plus(left)
+        while self.before.events > self.least * PAST_FACTOR:
+            self.before = self.before.minus(self._past.popleft())
 
     @property
     def since(self) -> int:
@@ -91,11 +99,17 @@ class LatestIntake:
     def clear(self) -> None:
         """Begin anew."""
         self._steps.clear()
-        self.sums = Intake()
+        self._past.clear()
+        self.sums = self.before = Intake()
 
 
-def fault_of(intake: Intake, normal: Baseline, limits: FeedFaults, scale: float = 1.0) -> Fault | None:
-    """The fault that these events show, if any; `scale` tightens the limits, so that healing takes more than a flicker."""
+def fault_of(
+    intake: Intake, normal: Baseline, limits: FeedFaults, *, scale: float = 1.0, before: Intake | None = None
+) -> Fault | None:
+    """The fault that these events show, if any; `scale` tightens the limits, so that healing takes more than a flicker.
+
+    `before`: what came before them, where that is to be compared too.
+    """
     if not intake.events:
         return None
     refused = intake.refused / intake.events
@@ -110,7 +124,8 @@ def fault_of(intake: Intake, normal: Baseline, limits: FeedFaults, scale: float 
     late = intake.late / intake.trips
     if late > limits.late_share * scale:
         return Fault("clock", f"{late:.0%} of the trips carry a pickup time far behind the stream", {"late_share": late})
-    return _length_fault(intake, normal, limits, scale)
+    fault = _length_fault(intake, normal, limits, scale)
+    return None if fault and before and not _abrupt(intake, before, limits) else fault
 
 
 def _length_fault(intake: Intake, normal: Baseline, limits: FeedFaults, scale: float) -> Fault | None:
@@ -125,6 +140,13 @@ def _length_fault(intake: Intake, normal: Baseline, limits: FeedFaults, scale: f
         f"trips are {factor:.2f} times as long as normal, all alike: a unit or a decimal place (0.62 is miles for kilometres)"
     )
     return Fault("length_unit", words, {"log_km_shift": shift, "spread_ratio": 1 + widened})
+
+
+def _abrupt(intake: Intake, before: Intake, limits: FeedFaults) -> bool:
+    """A unit changes from one trip to the next; people's ways do so over weeks."""
+    if not before.trips:
+        return True
+    return abs(intake.log_km / intake.trips - before.log_km / before.trips) >= limits.log_km
 
 
 class DayMix:

@@ -31,7 +31,8 @@ class FeedWatch:
         if not self._latest.full:
             return []
         scale = 1.0 if self.fault is None else HEALED_SCALE
-        found = fault_of(self._latest.sums, normal, self.limits, scale)
+        before = self._latest.before if self.fault is None else None
+        found = fault_of(self._latest.sums, normal, self.limits, scale=scale, before=before)
         if (found is None) == (self.fault is None):
             return []
         return [self._begins(step, found) if found else self._ends(step)]

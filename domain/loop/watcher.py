@@ -98,7 +98,7 @@ class Watcher:
             return []
         policy = self._policy
         watched = {CITY, *self.areas}
-        return self.suspicion.evidence.judge(policy.confirmation, policy.suspicion.z, watched)
+        return self.suspicion.evidence.judge(policy.confirmation, policy.suspicion, watched)
 
     def segment_name(self, segment: int) -> str:
         """In words."""
@@ -168,7 +168,7 @@ class Watcher:
         if suspicion is None:
             return []
         hours, labels = (step.minute - suspicion.minute) / HOUR, suspicion.evidence.labels
-        if hours <= limits.most_hours and labels <= limits.most_labels:
+        if hours <= limits.most_hours:
             return []
         trail = suspicion.evidence.trails.get(CITY)
         shift = trail.whole().mean if trail else 0.0
