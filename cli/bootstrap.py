@@ -3,9 +3,10 @@
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from adapters.environment.settings import PolicySettings
+from adapters.environment.settings import PolicySettings, PostgresSettings
 from adapters.files.policies import read_policy
 from adapters.kafka.producer import RecordProducer
 from adapters.kafka.topics import ensure_topics
@@ -13,8 +14,11 @@ from adapters.postgres.audit import audit as account
 from adapters.postgres.connection import Pool, open_pool
 from adapters.postgres.dead_letters import DeadLetters, Publish
 from adapters.postgres.migrate import REVISION, check_schema, migrate
-from cli.settings import OperatorSettings
+from adapters.postgres.quality import Quality
+from cli.settings import OperatorSettings, QualitySettings
+from domain.areas import AreaGrid
 from domain.entities.audits import AuditReport
+from domain.entities.cohorts import By, QualityReport
 from domain.entities.rejections import StoredDeadLetter
 from domain.policy import Policy
 from schemas.headers import REPLAY_OF
@@ -42,6 +46,13 @@ async def audit(settings: OperatorSettings) -> AuditReport:
     """Account for every offset that was read. Raises DatabaseUnreachable, SchemaMismatch."""
     async with _database(settings, "tripcast-audit") as pool:
         return await account(pool)
+
+
+async def quality(settings: QualitySettings, by: By, since: datetime | None, until: datetime | None) -> QualityReport:
+    """How wrong predictions turned out. Raises DatabaseUnreachable, SchemaMismatch, InvalidInput."""
+    maturity = timedelta(minutes=read_policy(settings.policy).time.maturity_minutes)
+    async with _database(settings, "tripcast-quality") as pool:
+        return await Quality(pool, settings.clock(), AreaGrid(settings.rules().area), maturity)(by, since, until)
 
 
 @asynccontextmanager
@@ -76,7 +87,7 @@ def _quieten_aiokafka() -> None:
 
 
 @asynccontextmanager
-async def _database(settings: OperatorSettings, application: str) -> AsyncIterator[Pool]:
+async def _database(settings: PostgresSettings, application: str) -> AsyncIterator[Pool]:
     pool = await open_pool(settings, application)
     try:
         await check_schema(pool)

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "promote": ("promote", "Make a version champion."),
     "rollback": ("rollback", "Make the previous champion champion again."),
     "policy": ("policy", "Check or show the policy of the closed loop."),
+    "quality": ("quality", "Show how wrong predictions turned out, mature cohorts apart from immature ones."),
     "audit": ("audit", "Prove that every event is a row, a dead letter or a named skip."),
     "verify": ("verify", "Re-score stored predictions and compare them bit for bit."),
     "dead-letters": ("dead_letters", "List, show and replay refused events."),

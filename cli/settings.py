@@ -8,7 +8,14 @@ from pydantic import Field
 from rich.console import Console
 
 from adapters.environment.origins import unknown_names
-from adapters.environment.settings import CitySettings, KafkaSettings, MlflowSettings, PostgresSettings, Settings
+from adapters.environment.settings import (
+    CitySettings,
+    KafkaSettings,
+    MlflowSettings,
+    PolicySettings,
+    PostgresSettings,
+    Settings,
+)
 
 Port = int | None
 ROLES = {
@@ -32,6 +39,10 @@ class StackSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySetting
 
 class OperatorSettings(KafkaSettings, PostgresSettings):
     """What the commands need that migrate, prove and repair."""
+
+
+class QualitySettings(PostgresSettings, CitySettings, PolicySettings):
+    """What the questions about quality need."""
 
 
 def roles() -> dict[str, type[Settings]]:

@@ -1,46 +1,50 @@
-"""How wrong predictions turned out, over trips old enough that nearly all of them have ended."""
+"""How wrong predictions turned out, from the roll-ups: mature cohorts, and apart from them the immature ones."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from adapters.postgres.batch_writer import BY_KEY
-from adapters.postgres.connection import Pool, connected
+from asyncpg import Record
+
+from adapters.postgres.connection import Connection, Pool, connected
+from adapters.postgres.expirations import Expirations, expirations
+from domain.areas import AreaGrid
+from domain.baselines import BAND_NAMES, BAND_STARTS
+from domain.entities.cohorts import By, Cohort, Counts, QualityReport
+from domain.entities.predictions import Role
+from domain.features import CityClock
 
 MATURITY = timedelta(minutes=120)  # before that, the trips that have ended are the short ones, and errors read half as large
 WINDOW = timedelta(minutes=60)
-SAMPLE_TRIPS = 5_000  # bounds the cost; the standard error of an MAE over as many is about 1.5%
-# Event time: the newest pickup among each partition's last records; one wrong clock is forgotten a hundred records later.
-WATERMARK = """
-select max(pickup_at) from stream_offsets as o cross join lateral (
-    select pickup_at from trips as t
-    where t.source_id = o.source_id and t.partition = o.partition order by record_offset desc limit 100
-) as newest
+DECISECONDS = 600  # a minute has so many
+CLOSED_UNTIL = "select closed_until from open_tallies order by source_id desc limit 1"
+SUMS = """
+    sum(started)::bigint as started, sum(settled)::bigint as settled, sum(error_ds)::float8 as error,
+    sum(abs_error_ds)::float8 as abs_error, sum(square_error_ds2)::float8 as square_error,
+    sum(log_ratio_u)::float8 as log_ratio, sum(covered)::bigint as covered
 """
-MATURE_ERROR = """
-select count(*) as cohort, count(*) filter (where seconds is not null) as trips,
-    avg(abs(error)) / 60 as mae_minutes, sqrt(avg(error * error)) / 60 as rmse_minutes, avg(error) / 60 as bias_minutes
-from (
-    select seconds, p.duration_seconds::double precision - seconds as error
-    from (
-        select trip_id, pickup_at from trips
-        where pickup_at > $1 and pickup_at <= $2 and source_id is not null limit $3
-    ) as t
-    cross join lateral (
-        select duration_seconds from predictions as p where p.trip_id = t.trip_id and p.role = 'champion' offset 0
-    ) as p
-    left join lateral (
-        select extract(epoch from c.dropoff_at - c.pickup_at)::double precision as seconds
-        from completions as c where c.trip_id = t.trip_id offset 0
-    ) as ended on true
-) as scored
+SEGMENTS = {
+    By.CITY: "0",
+    By.HOUR: "width_bucket(extract(hour from minute at time zone $4)::integer, $5::integer[])",
+    By.AREA: "area",
+    By.VENDOR: "vendor_id",
+    By.VERSION: "model_version",
+}
+COHORTS = """
+select {segment} as segment, role::text, coalesce(minute < $3, false) as mature, {sums}
+from quality_minutes
+where ($1::timestamptz is null or minute >= $1) and ($2::timestamptz is null or minute < $2)
+    and (role = 'champion' or {by_version}) and $4::text is not null and $5::integer[] is not null
+group by 1, 2, 3 order by 1, 2
 """
+MATURE_ERROR = f"select {SUMS} from quality_minutes where role = 'champion' and minute >= $1 and minute < $2"
 
 
 @dataclass(frozen=True, slots=True)
 class MatureError:
     """Errors of predicted durations, predicted minus actual, in minutes, over `trips` trips that have ended.
 
-    They are `coverage` of all trips with a pickup in (since, until], event time, or of a sample of those.
+    They are `coverage` of all trips with a pickup in [since, until), event time.
     """
 
     trips: int
@@ -53,19 +57,89 @@ class MatureError:
 
 
 async def mature_error(pool: Pool, maturity: timedelta = MATURITY, window: timedelta = WINDOW) -> MatureError | None:
-    """The error over pickups that were `maturity` to `maturity + window` before the newest; None when there are none yet.
+    """The error over the `window` of pickups that became mature last; None when there are none yet.
 
-    Cheap enough to be asked every second or two. Raises DatabaseUnreachable.
+    Cheap enough to be asked every second. Raises DatabaseUnreachable.
     """
     async with connected(pool) as connection:
-        watermark = await connection.fetchval(WATERMARK)
-        if watermark is None:
+        until = await _mature_until(connection, maturity)
+        if until is None:
             return None
-        since, until = watermark - maturity - window, watermark - maturity
-        async with connection.transaction(readonly=True):
-            await connection.execute(BY_KEY)
-            row = await connection.fetchrow(MATURE_ERROR, since, until, SAMPLE_TRIPS)
-    if row is None or not row["trips"]:
+        [row] = await connection.fetch(MATURE_ERROR, until - window, until)
+    if not row["settled"]:
         return None
-    errors = {name: row[name] for name in ("mae_minutes", "rmse_minutes", "bias_minutes")}
-    return MatureError(row["trips"], row["trips"] / row["cohort"], **errors, since=since, until=until)
+    found = _cohort(row, "city", Role.CHAMPION, mature=True)
+    errors = {name: getattr(found, name) for name in ("mae_minutes", "rmse_minutes", "bias_minutes")}
+    return MatureError(found.settled, found.coverage, **errors, since=until - window, until=until)
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Answers questions about a city. Raises DatabaseUnreachable."""
+
+    pool: Pool
+    clock: CityClock
+    grid: AreaGrid
+    maturity: timedelta = MATURITY
+
+    async def __call__(self, by: By, since: datetime | None = None, until: datetime | None = None) -> QualityReport:
+        """The cohorts of pickups in [since, until), champion's alone but for By.VERSION; of hours: in the city's time."""
+        query = COHORTS.format(segment=SEGMENTS[by], sums=SUMS, by_version=by is By.VERSION)
+        async with connected(self.pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            mature_until = await _mature_until(connection, self.maturity)
+            rows = await connection.fetch(query, since, until, mature_until, self.clock.timezone, list(BAND_STARTS[1:]))
+        cohorts = [_cohort(row, self._name(by, row["segment"]), Role(row["role"]), mature=row["mature"]) for row in rows]
+        return QualityReport(
+            by,
+            since,
+            until,
+            mature_until,
+            mature=tuple(cohort for cohort in cohorts if cohort.mature),
+            immature=tuple(cohort for cohort in cohorts if not cohort.mature),
+            counts=_counts(cohorts, await expirations(self.pool, since, until)),
+        )
+
+    def _name(self, by: By, segment: int) -> str:
+        match by:
+            case By.CITY:
+                return "city"
+            case By.HOUR:
+                return BAND_NAMES[segment]
+            case By.AREA:
+                return self.grid.name(segment)
+            case By.VENDOR | By.VERSION:
+                return f"{by.value} {segment}"
+
+
+async def _mature_until(connection: Connection, maturity: timedelta) -> datetime | None:
+    closed_until: datetime | None = await connection.fetchval(CLOSED_UNTIL)
+    return None if closed_until is None else closed_until - maturity
+
+
+def _cohort(row: Record, segment: str, role: Role, *, mature: bool) -> Cohort:
+    settled = row["settled"]
+
+    def mean(name: str, unit: float) -> float | None:
+        return row[name] / settled / unit if settled else None
+
+    square = mean("square_error", DECISECONDS**2)
+    return Cohort(
+        segment=segment,
+        role=role,
+        mature=mature,
+        started=row["started"],
+        settled=settled,
+        coverage=settled / row["started"] if row["started"] else 0.0,
+        mae_minutes=mean("abs_error", DECISECONDS),
+        rmse_minutes=None if square is None else math.sqrt(square),
+        bias_minutes=mean("error", DECISECONDS),
+        log_ratio=mean("log_ratio", 1e6),
+        interval_coverage=mean("covered", 1),
+    )
+
+
+def _counts(cohorts: list[Cohort], given_up: Expirations) -> Counts:
+    mine = [cohort for cohort in cohorts if cohort.role is Role.CHAMPION]
+    started, settled = sum(cohort.started for cohort in mine), sum(cohort.settled for cohort in mine)
+    gone = given_up.expired - given_up.late
+    return Counts(started, settled, max(0, started - settled - gone), given_up.expired, given_up.late)
