@@ -79,8 +79,7 @@ async def promote(settings: BatchSettings, version: int, reason: str) -> Lifecyc
 async def roll_back(settings: BatchSettings, reason: str) -> LifecycleEvent:
     """Make the previous champion champion again."""
     async with database(settings) as pool, alone(pool, ROLE_CHANGES):
-        parts = registry_of(settings), library_of(settings), Journal(pool), announcing(settings), SystemClock()
-        return await RollBack(*parts)(operator(), reason)
+        return await rolling_back(settings, pool)(operator(), reason)
 
 
 async def verify(settings: BatchSettings, wanted: Range, progress: Callable[[int], None]) -> Verification:
@@ -94,6 +93,11 @@ async def verify(settings: BatchSettings, wanted: Range, progress: Callable[[int
 def promotion(settings: BatchSettings, pool: Pool) -> PromoteVersion:
     """The use case, over an open pool."""
     return PromoteVersion(registry_of(settings), library_of(settings), Journal(pool), announcing(settings), SystemClock())
+
+
+def rolling_back(settings: BatchSettings, pool: Pool) -> RollBack:
+    """The use case, over an open pool."""
+    return RollBack(registry_of(settings), library_of(settings), Journal(pool), announcing(settings), SystemClock())
 
 
 def announcing(settings: BatchSettings) -> Announce:

@@ -16,4 +16,4 @@ class BatchSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySetting
     train_least_trips: int = Field(
         5000, ge=500, description="Completed trips that the trainer waits for before the first model."
     )
-    trainer_poll_seconds: float = Field(5.0, gt=0, description="How often the trainer looks whether the first model is due.")
+    trainer_poll_seconds: float = Field(2.0, gt=0, description="How often the trainer looks for something to do.")

@@ -108,6 +108,8 @@ class TrainModels:
         # In a thread, so that the connection that holds the lock stays alive and SIGTERM is heard.
         judged = await asyncio.to_thread(self._judge, evidence, champion, Trusted(*trusted) if trusted else None)
         known_until = evidence.known_until
+        if request.subject and await self.journal.newest([FINISHED], request.subject):
+            return None  # the lock was lost with the database, and somebody else was faster
         del evidence  # ten million trips are a gigabyte
         report = await self._register(judged, request, started_at)
         if trusted is None and judged.labelled:

@@ -1,35 +1,56 @@
-"""The trainer role: makes the first champion, then trains whenever `retraining.requested` is said on `model-lifecycle`.
+"""The trainer role: makes the first champion, then answers what the loop asks for.
 
-Each training is a process of its own: its memory is given back when it ends, and its death harms nobody. A request is answered
-once: what came of it is recorded under its subject before its message counts as dealt with.
+A request is a row; messages on `model-lifecycle` only say that it is worth looking. However many trainers run, one of them
+holds a request while it works on it, and the answer is written once. Trainings take long, so changes of roles do not queue
+behind them. Each training is a process of its own: its memory is given back when it ends, and its death harms nobody.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    retry_if_result,
-    wait_fixed,
-    wait_random_exponential,
-)
+from tenacity import AsyncRetrying, retry_if_result, wait_fixed
 
-from domain.entities.models import LifecycleEvent
-from domain.errors import ConcurrentUpdate, TripcastError, Unreachable
-from domain.ports import Clock
+from batch.answer import Answer, RunTraining
+from batch.patience import patiently
+from batch.training_process import TrainingOrder
+from domain.errors import ConcurrentUpdate, TripcastError
+from domain.loop.decisions import Request, RequestKind
 
 log = structlog.get_logger("tripcast.trainer")
 
-REQUESTED, FINISHED, FAILED = "retraining.requested", "retraining.finished", "retraining.failed"
-LONGEST_WAIT_SECONDS = 30.0
-ACTOR = "trainer"
+TRAININGS = (RequestKind.RETRAINING,)
+ROLE_CHANGES = (RequestKind.PROMOTION, RequestKind.DISMISSAL, RequestKind.ROLLBACK)
+ASKED = ".requested"  # how the kinds of messages end that announce a request
 
-T = TypeVar("T")
+
+class OpenRequest(Protocol):
+    """A request that nobody has answered."""
+
+    @property
+    def request_id(self) -> int: ...  # noqa: D102 - the fields of the row
+
+    @property
+    def request(self) -> Request: ...  # noqa: D102
+
+
+class Requests(Protocol):
+    """What the loop has asked for. Every method raises DatabaseUnreachable."""
+
+    async def open(self, kinds: Sequence[RequestKind]) -> Sequence[OpenRequest]:
+        """The unanswered requests of these kinds, oldest first."""
+        ...
+
+    def taken(self, request_id: int) -> AbstractAsyncContextManager[OpenRequest | None]:
+        """Hold a request; None when it is answered already. Raises ConcurrentUpdate when another process holds it."""
+        ...
+
+    async def answer(self, request_id: int, answer: Answer) -> None:
+        """Answer it; the first answer stands."""
+        ...
 
 
 class Message(Protocol):
@@ -38,51 +59,35 @@ class Message(Protocol):
     @property
     def kind(self) -> str: ...  # noqa: D102 - the fields of the event
 
-    @property
-    def subject(self) -> str: ...  # noqa: D102
-
-    @property
-    def reason(self) -> str: ...  # noqa: D102
-
-
-class Journal(Protocol):
-    """The record of what happened to models. Raises DatabaseUnreachable."""
-
-    async def record(self, event: LifecycleEvent) -> None:
-        """Append an event."""
-        ...
-
-    async def newest(self, kinds: list[str], subject: str | None = None) -> LifecycleEvent | None:
-        """The event of these kinds, about this subject, that was recorded last."""
-        ...
-
 
 Done = Callable[[], Awaitable[None]]
 Listen = Callable[[], AbstractAsyncContextManager[AsyncIterator[tuple[Message, Done]]]]
 FirstIsDue = Callable[[], Awaitable[bool | None]]
-RunTraining = Callable[[str, str | None], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Trainer:
     """See the module.
 
     `first_is_due` answers None while there are too few trips, True when a champion is needed, False when there is one.
-    `run_training` takes a reason and a subject; it raises what `tripcast train` would.
+    `run_training` raises what `tripcast train` would. `poll_seconds`: how long a request waits at most to be noticed.
     """
 
     first_is_due: FirstIsDue
     run_training: RunTraining
+    requests: Requests
+    answer: Callable[[Request], Awaitable[Answer]]
     listen: Listen
-    journal: Journal
-    clock: Clock
     poll_seconds: float
+    _woken: list[asyncio.Event] = field(default_factory=list)
 
     async def __call__(self) -> None:
         """Run until cancelled. Outages and other trainers are waited for, with backoff, for ever."""
-        await _patiently(self._make_first, "first_champion", TripcastError)
-        while True:
-            await _patiently(self._answer_requests, "requests")
+        await patiently(self._make_first, "first_champion", TripcastError)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._hear())
+            for kinds in (ROLE_CHANGES, TRAININGS):
+                group.create_task(self._serve(kinds))
 
     async def _make_first(self) -> None:
         due: bool | None = await AsyncRetrying(retry=retry_if_result(_undecided), wait=wait_fixed(self.poll_seconds))(
@@ -90,46 +95,48 @@ class Trainer:
         )
         if due:
             log.info("first_training")
-            await self.run_training("no champion fits this program's inputs", None)
+            await self.run_training(TrainingOrder("no champion fits this program's inputs"))
 
-    async def _answer_requests(self) -> None:
+    async def _hear(self) -> None:
+        while True:
+            await patiently(self._listen, "messages")
+
+    async def _listen(self) -> None:
         async with self.listen() as messages:
             log.info("listening")
             async for message, done in messages:
-                if message.kind == REQUESTED:
-                    await _patiently(lambda asked=message: self._answer(asked), message.subject)  # type: ignore[misc]
+                if message.kind.endswith(ASKED):
+                    for woken in self._woken:
+                        woken.set()
                 await done()
 
-    async def _answer(self, asked: Message) -> None:
-        answered = await self.journal.newest([FINISHED, FAILED], asked.subject)
-        if answered is not None:
-            log.info("request_already_answered", subject=asked.subject, answer=answered.kind)
-            return
-        try:
-            await self.run_training(asked.reason, asked.subject)
-        except (Unreachable, ConcurrentUpdate):
-            raise
-        except TripcastError as error:  # trying again would find the same trips and fail again
-            log.warning("training_failed", subject=asked.subject, error=str(error))
-            await self.journal.record(LifecycleEvent(FAILED, asked.subject, ACTOR, str(error), self.clock.now()))
+    async def _serve(self, kinds: Sequence[RequestKind]) -> None:
+        woken = asyncio.Event()
+        self._woken.append(woken)
+        while True:
+            woken.clear()
+            await patiently(lambda: self._answer_all(kinds), kinds[0].value)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(woken.wait(), self.poll_seconds)
+
+    async def _answer_all(self, kinds: Sequence[RequestKind]) -> None:
+        for found in await self.requests.open(kinds):
+            await self._answer_one(found.request_id)
+
+    async def _answer_one(self, request_id: int) -> None:
+        async with AsyncExitStack() as stack:
+            try:
+                held = await stack.enter_async_context(self.requests.taken(request_id))
+            except ConcurrentUpdate:  # another trainer is at it
+                return
+            if held is None:
+                return
+            request = held.request
+            log.info("request_taken", kind=request.kind.value, subject=request.subject)
+            answer = await self.answer(request)
+            await self.requests.answer(request_id, answer)
+            log.info("request_answered", kind=request.kind.value, subject=request.subject, outcome=answer.outcome.value)
 
 
 def _undecided(due: bool | None) -> bool:  # noqa: FBT001 - the shape that tenacity calls
     return due is None
-
-
-async def _patiently(work: Callable[[], Awaitable[T]], what: str, *errors: type[TripcastError]) -> T:
-    def report(state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        log.warning("waiting", what=what, error=str(error), attempt=state.attempt_number)
-
-    retrying = AsyncRetrying(
-        retry=retry_if_exception_type((Unreachable, ConcurrentUpdate, *errors)),
-        wait=wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT_SECONDS),
-        before_sleep=report,
-    )
-
-    async def attempt() -> T:  # tenacity awaits only what is declared as a coroutine function
-        return await work()
-
-    return await retrying(attempt)

@@ -4,24 +4,48 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 
 import structlog
 
 from adapters.kafka.lifecycle import Done, listening
+from adapters.postgres import requests as stored
 from adapters.postgres.connection import Pool
 from adapters.postgres.labels import labelled_trips_up_to
 from adapters.postgres.lifecycle import Journal
+from adapters.postgres.locks import alone
 from batch import bootstrap
+from batch.answer import ACTOR, Answer, AnswerRequest, RunTraining
 from batch.settings import BatchSettings
 from batch.trainer import Trainer
 from batch.training_process import TrainingProcess
 from domain.entities.models import Alias
 from domain.errors import TripcastError, Unreachable
 from domain.features import feature_schema
+from domain.loop.decisions import Request, RequestKind
 from schemas.events import LifecycleChanged
 from schemas.topics import MODEL_LIFECYCLE
 
 log = structlog.get_logger("tripcast.trainer")
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Implements `batch.trainer.Requests`."""
+
+    pool: Pool
+
+    async def open(self, kinds: Sequence[RequestKind]) -> Sequence[stored.OpenRequest]:
+        """The unanswered requests of these kinds, oldest first."""
+        return await stored.open_requests(self.pool, kinds)
+
+    def taken(self, request_id: int) -> AbstractAsyncContextManager[stored.OpenRequest | None]:
+        """Hold a request."""
+        return stored.taken(self.pool, request_id)
+
+    async def answer(self, request_id: int, answer: Answer) -> None:
+        """Answer it."""
+        await stored.answer(self.pool, request_id, answer.outcome, answer.reason, answer.version)
 
 
 async def run(settings: BatchSettings, command: Sequence[str], errors: Mapping[int, type[TripcastError]]) -> None:
@@ -59,4 +83,21 @@ def _trainer(settings: BatchSettings, pool: Pool, train: TrainingProcess) -> Tra
         topic = f"{settings.topic_prefix}{MODEL_LIFECYCLE.name}"
         return listening(settings.kafka, topic, f"{settings.topic_prefix}tripcast-trainer")
 
-    return Trainer(first_is_due, train, listen, Journal(pool), bootstrap.SystemClock(), settings.trainer_poll_seconds)
+    answer = answering(settings, pool, train)
+    return Trainer(first_is_due, train, Requests(pool), answer, listen, settings.trainer_poll_seconds)
+
+
+def answering(settings: BatchSettings, pool: Pool, train: RunTraining) -> AnswerRequest:
+    """How requests are answered; one change of roles at a time, whoever makes it."""
+
+    async def promote(version: int, request: Request) -> object:
+        async with alone(pool, bootstrap.ROLE_CHANGES):
+            change = bootstrap.promotion(settings, pool)
+            return await change(version, ACTOR, request.reason, request=request.subject, watch=True)
+
+    async def roll_back(request: Request) -> object:
+        async with alone(pool, bootstrap.ROLE_CHANGES):
+            return await bootstrap.rolling_back(settings, pool)(ACTOR, request.reason, request=request.subject)
+
+    parts = bootstrap.registry_of(settings), Journal(pool), train, promote, roll_back, bootstrap.SystemClock()
+    return AnswerRequest(*parts)

@@ -6,6 +6,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 
@@ -14,7 +15,25 @@ from domain.errors import PartFailed, TripcastError
 log = structlog.get_logger("tripcast.trainer")
 
 GRACE_SECONDS = 5.0
-KEPT_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOrder:
+    """What is to be trained and why; see `batch.train.TrainingRequest`."""
+
+    reason: str
+    subject: str | None = None
+    as_of: datetime | None = None
+    since_break: datetime | None = None
+    exclude: tuple[tuple[datetime, datetime], ...] = ()
+
+    def options(self) -> list[str]:
+        """As options of `tripcast train`."""
+        options = [f"--reason={self.reason}"]  # in one word: a reason may begin with a dash
+        options += [f"--subject={self.subject}"] if self.subject else []
+        options += [f"--as-of={_utc(self.as_of)}"] if self.as_of else []
+        options += [f"--since-break={_utc(self.since_break)}"] if self.since_break else []
+        return options + [f"--exclude={first.isoformat()}/{until.isoformat()}" for first, until in self.exclude]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +43,9 @@ class TrainingProcess:
     command: Sequence[str]
     errors: Mapping[int, type[TripcastError]]
 
-    async def __call__(self, reason: str, subject: str | None) -> None:
+    async def __call__(self, order: TrainingOrder) -> None:
         """Train and return; raises the error that the process ended with. Cancelled, it takes the process with it."""
-        options = ["--reason", reason, "--actor", "trainer", *(["--subject", subject] if subject else [])]
+        options = ["--actor=trainer", *order.options()]
         process = await asyncio.create_subprocess_exec(*self.command, *options, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE)
         try:
             words = await _last_words(process)
@@ -35,6 +54,11 @@ class TrainingProcess:
             await _end(process)
         if code:
             raise self.errors.get(code, PartFailed)(words or f"the training process ended with code {code}")
+
+
+def _utc(time: datetime) -> str:
+    """As the command line takes times: without an offset, in UTC."""
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 async def _last_words(process: Process) -> str:
