@@ -159,7 +159,7 @@ class Signals:
         else:
             self._outbox.append(signal)
             while sum(map(len, self._outbox)) > MOST_BYTES and len(self._outbox) > 1:
-                self._outbox.popleft()
+                del self._outbox[1]  # the first may be on its way just now
                 self._dropped("broker")
             self._to_send.set()
 
