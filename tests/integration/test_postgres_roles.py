@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import asyncpg
@@ -9,15 +10,26 @@ import pytest
 
 from adapters.environment.settings import PostgresSettings
 from adapters.postgres.connection import Pool, connected, open_pool
+from adapters.postgres.locks import Leadership
+from adapters.postgres.loop_store import LoopStore
 from adapters.postgres.migrate import check_schema
 from adapters.postgres.quality import mature_error
+from adapters.postgres.requests import answer
 from adapters.postgres.stream_store import Streams
 from cli.embedded.postgres import BOARD, WORKER, EmbeddedPostgres
 from domain.entities.models import LifecycleEvent
 from domain.entities.streams import StreamSource
+from domain.loop.decisions import Outcome, Record, Request, RequestKind, ShadowChanged
+from domain.loop.journal import Entry, Round
+from domain.loop.tracker import Reach
 from tests.batches import End, Nothing, Poison, Refusals, Start, batch_of
+from tests.tallied import GRID, whole
+from tests.trips import random_trips
 
 HISTORY = ("trips", "predictions", "completions", "dead_letters", "skipped_records", "lifecycle_events")
+LOOP = ("loop_journal", "loop_requests", "expirations")
+SUMS = ("quality_minutes", "monitor_positions", "open_tallies", "gate_results", "model_baselines")
+MINUTE = 24280860
 
 
 def _as(user: str, postgres_server: EmbeddedPostgres, database: str) -> PostgresSettings:
@@ -56,13 +68,53 @@ async def test_the_worker_does_all_its_work_in_its_own_role(worker: Pool) -> Non
     await mature_error(worker)
 
 
-@pytest.mark.parametrize("table", HISTORY)
+async def test_the_worker_hosts_the_loop_in_its_own_role(
+    worker: Pool, postgres_server: EmbeddedPostgres, database: str
+) -> None:
+    store, source_id = LoopStore(worker, GRID, 120), await Streams(worker).register(StreamSource("c", "t", uuid.uuid4()))
+    await Streams(worker).open_partition(source_id, 0, 0)
+    await Streams(worker).write(source_id, batch_of([Start("a")]), Refusals())
+    for number in range(2):  # the second is an update
+        standing = await store.standing(source_id)
+        tally = whole(random_trips(5))
+        after = replace(
+            standing, seq=number + 1, reaches={0: Reach(number + 1, MINUTE)}, open=tally, closed_until=MINUTE + 1500
+        )
+        asked = Request(RequestKind.RETRAINING, f"episode {number}", "why", MINUTE)
+        entries, decisions = (
+            (Entry(number + 1, ShadowChanged(2), MINUTE),),
+            (asked, Record("drift.alarm", "city", "why", MINUTE)),
+        )
+        before = {0: standing.reaches[0].next_offset}
+        stored = await store.commit(source_id, Round(before, after, tally.cells, entries, decisions, (MINUTE, MINUTE + 60)))
+        assert stored.expired == 1 - number
+    assert (await store.unlearnt(), await store.baseline(1, None), await store.rolled_back(1)) == ([], None, False)
+    assert [len(part) async for part in store.entries(2)] == [2]
+    assert len(await store.owed(0)) == 4
+    assert await store.committed(source_id) == {0: 1}
+    assert len((await store.stretch(source_id, 0, (0, 1))).started) == 1
+    leadership = Leadership(_as(WORKER, postgres_server, database), "loop")
+    assert await leadership.ask()
+    leadership.end()
+
+
+async def test_the_worker_answers_no_request_and_makes_no_verdict(worker: Pool) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await answer(worker, 1, Outcome.DONE, "by myself")
+    for table in ("gate_results", "model_baselines"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with connected(worker) as connection:
+                await connection.execute(f"insert into {table} default values")
+
+
+@pytest.mark.parametrize("table", [*HISTORY, *LOOP])
 @pytest.mark.parametrize("statement", ["delete from {0}", "truncate {0}", "drop table {0}", "update {0} set {1} = {1}"])
 async def test_the_worker_cannot_change_the_past(worker: Pool, table: str, statement: str) -> None:
-    column = {"lifecycle_events": "reason", "skipped_records": "reason", "dead_letters": "reason"}.get(table, "trip_id")
+    column = {"trips": "trip_id", "predictions": "trip_id", "completions": "trip_id", "expirations": "trip_id"}
+    column |= {"loop_journal": "kind"}
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with connected(worker) as connection:
-            await connection.execute(statement.format(table, column))
+            await connection.execute(statement.format(table, column.get(table, "reason")))
 
 
 @pytest.mark.parametrize("column", ["start_offset", "source_id", "partition"])
@@ -81,7 +133,16 @@ async def test_the_worker_has_no_business_with_other_tables(worker: Pool, table:
 
 async def test_the_board_reads_and_sees_no_payloads(board: Pool) -> None:
     async with connected(board) as connection:
-        for table in ("trips", "predictions", "completions", "stream_offsets", "lifecycle_events", "training_runs"):
+        for table in (
+            "trips",
+            "predictions",
+            "completions",
+            "stream_offsets",
+            "lifecycle_events",
+            "training_runs",
+            *LOOP,
+            *SUMS,
+        ):
             await connection.fetch(f"select * from {table}")
         await connection.fetch("select reason, count(*) from dead_letters group by reason")
         for query in (
@@ -95,6 +156,6 @@ async def test_the_board_reads_and_sees_no_payloads(board: Pool) -> None:
 
 async def test_the_board_writes_nothing(board: Pool) -> None:
     async with connected(board) as connection:
-        for table in (*HISTORY, "stream_offsets", "event_sources"):
+        for table in (*HISTORY, *LOOP, *SUMS, "stream_offsets", "event_sources"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.execute(f"insert into {table} default values")
