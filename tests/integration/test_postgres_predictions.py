@@ -1,4 +1,4 @@
-"""Predictions read back for verification, errors of mature trips, and the record of trainings."""
+"""Predictions read back for verification, and the record of trainings."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -12,14 +12,13 @@ from adapters.environment.settings import PostgresSettings
 from adapters.postgres.connection import Pool, open_pool
 from adapters.postgres.lifecycle import lifecycle_events, record_lifecycle_event
 from adapters.postgres.predictions import StoredPredictions, stored_predictions
-from adapters.postgres.quality import mature_error
 from adapters.postgres.stream_store import Streams
 from adapters.postgres.training_runs import TrainingRuns
 from domain.entities.models import LifecycleEvent
 from domain.entities.predictions import PredictionColumns, Role
 from domain.entities.streams import ModelStamp, StreamSource
 from domain.entities.trainings import TrainingRun
-from tests.batches import End, Event, Refusals, Start, batch_of
+from tests.batches import Event, Refusals, Start, batch_of
 
 NOON = datetime(2016, 3, 1, 17, tzinfo=UTC)
 
@@ -78,33 +77,6 @@ async def test_filters_by_version_pickup_and_count(pool: Pool) -> None:
     assert await ids(until=NOON + timedelta(minutes=1)) == ["a", "c"]
     assert await ids(limit=3, chunk=2) == ["a", "b", "c"]
     assert await ids(source_id=99) == []
-
-
-class TestMatureError:
-    async def test_there_is_none_before_trips_have_matured(self, pool: Pool) -> None:
-        assert await mature_error(pool) is None
-        await _write(pool, [Start("a"), End("a"), Start("b", minute=119)], ModelStamp(1, "s"), seconds=600)
-        assert await mature_error(pool) is None
-
-    async def test_only_the_mature_cohort_counts_and_its_coverage_is_told(self, pool: Pool) -> None:
-        events: list[Event] = [
-            Start("early", minute=0),  # before the window
-            Start("a", minute=60),
-            Start("b", minute=61),
-            Start("open", minute=62),
-            Start("young", minute=121),
-            Start("newest", minute=240),  # the watermark: the cohort is minutes 60 (excluded) to 120
-            End("early", minute=0, lasted=600),
-            End("a", minute=60, lasted=600),
-            End("b", minute=61, lasted=14),
-            End("young", minute=121, lasted=600),
-        ]
-        await _write(pool, events, ModelStamp(1, "s"), seconds=600)
-        found = await mature_error(pool)
-        assert found is not None
-        assert (found.trips, found.coverage) == (1, 0.5)
-        assert (found.mae_minutes, found.rmse_minutes, found.bias_minutes) == (4, 4, -4)
-        assert (found.since, found.until) == (NOON + timedelta(minutes=60), NOON + timedelta(minutes=120))
 
 
 async def test_training_runs_are_recorded_once(pool: Pool) -> None:
