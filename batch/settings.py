@@ -2,7 +2,7 @@
 
 import os
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from adapters.environment.settings import CitySettings, KafkaSettings, MlflowSettings, PolicySettings, PostgresSettings
 
@@ -17,3 +17,6 @@ class BatchSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySetting
         5000, ge=500, description="Completed trips that the trainer waits for before the first model."
     )
     trainer_poll_seconds: float = Field(2.0, gt=0, description="How often the trainer looks for something to do.")
+    webhook: SecretStr | None = Field(
+        None, description="Incoming webhook, as Slack has them, for what people should know of; without it nobody is told."
+    )

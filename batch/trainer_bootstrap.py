@@ -2,21 +2,29 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
 from adapters.kafka.lifecycle import Done, listening
+from adapters.kafka.topics import end_offsets
 from adapters.postgres import requests as stored
 from adapters.postgres.connection import Pool
 from adapters.postgres.labels import labelled_trips_up_to
 from adapters.postgres.lifecycle import Journal
 from adapters.postgres.locks import alone
+from adapters.postgres.notifications import Notifications
+from adapters.postgres.progress import stored_offsets
+from adapters.slack.webhook import Webhook
 from batch import bootstrap
 from batch.answer import ACTOR, Answer, AnswerRequest, RunTraining
+from batch.notify import Notify
 from batch.settings import BatchSettings
+from batch.stalls import WatchProgress
 from batch.trainer import Trainer
 from batch.training_process import TrainingProcess
 from domain.entities.models import Alias
@@ -24,9 +32,11 @@ from domain.errors import TripcastError, Unreachable
 from domain.features import feature_schema
 from domain.loop.decisions import Request, RequestKind
 from schemas.events import LifecycleChanged
-from schemas.topics import MODEL_LIFECYCLE
+from schemas.topics import MODEL_LIFECYCLE, TRIP_EVENTS
 
 log = structlog.get_logger("tripcast.trainer")
+
+WATCH_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +73,35 @@ async def _run(settings: BatchSettings, train: TrainingProcess) -> None:
     while True:
         try:
             async with bootstrap.database(settings) as pool:
-                await _trainer(settings, pool, train)()
+                await _together(_trainer(settings, pool, train)(), *watchers(settings, pool))
         except Unreachable as error:  # the first connection; afterwards the trainer itself is patient
             log.warning("waiting", what="database", error=str(error))
             await asyncio.sleep(settings.trainer_poll_seconds)
+
+
+async def _together(*work: Coroutine[Any, Any, None]) -> None:
+    """All of it, until one fails; then none goes on."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for each in work:
+                group.create_task(each)
+    except* Unreachable as errors:
+        raise Unreachable(str(errors.exceptions[0])) from errors
+
+
+def watchers(settings: BatchSettings, pool: Pool) -> list[Coroutine[Any, Any, None]]:
+    """What keeps people informed: notices a standstill, and posts to the webhook if there is one."""
+    topic = f"{settings.topic_prefix}{TRIP_EVENTS.name}"
+
+    async def offsets() -> tuple[dict[int, int], dict[int, int]]:
+        return await stored_offsets(pool), await end_offsets(settings.kafka, topic)
+
+    clock = bootstrap.SystemClock()
+    watch = WatchProgress(offsets, Journal(pool), lambda: alone(pool, "progress"), clock, time.monotonic, WATCH_SECONDS)
+    if settings.webhook is None:
+        return [watch()]
+    post = Webhook(settings.webhook.get_secret_value()).post
+    return [watch(), Notify(Notifications(pool), post, lambda: alone(pool, "notifications"), settings.trainer_poll_seconds)()]
 
 
 def _trainer(settings: BatchSettings, pool: Pool, train: TrainingProcess) -> Trainer:
