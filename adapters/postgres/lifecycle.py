@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 
 from adapters.postgres.connection import Connection, Pool, connected
 from adapters.postgres.storable import as_json, text
@@ -31,6 +32,24 @@ async def lifecycle_events(pool: Pool, kind: str | None = None, limit: int = 100
     async with connected(pool) as connection:
         rows = await connection.fetch(NEWEST, kind, limit)
     return [LifecycleEvent(**{**row, "details": json.loads(row["details"])}) for row in rows]
+
+
+AFTER = """
+select event_id, kind, subject, actor, reason, at, details from lifecycle_events where event_id > $1 order by event_id limit 100
+"""
+
+
+async def lifecycle_events_after(pool: Pool, event_id: int | None) -> tuple[int, Sequence[LifecycleEvent]]:
+    """The events after that one in order, a hundred at most, and the number of the last; for None only its number."""
+    async with connected(pool) as connection:
+        if event_id is None:
+            return await connection.fetchval("select coalesce(max(event_id), 0) from lifecycle_events"), []
+        rows = [dict(row) for row in await connection.fetch(AFTER, event_id)]
+    last = rows[-1]["event_id"] if rows else event_id
+    names = [field.name for field in fields(LifecycleEvent)]
+    return last, [
+        LifecycleEvent(**{name: row[name] for name in names} | {"details": json.loads(row["details"])}) for row in rows
+    ]
 
 
 NEWEST_OF = """

@@ -1,7 +1,7 @@
 """The local stack's composition root: the only module here that reaches for the database, the broker and the proofs."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any
@@ -11,12 +11,14 @@ from pydantic import SecretStr
 from adapters.environment.settings import PostgresSettings
 from adapters.kafka.topics import end_offsets, topic_source
 from adapters.postgres.connection import Pool, open_pool
+from adapters.postgres.lifecycle import lifecycle_events_after
 from adapters.postgres.stream_store import Streams
 from adapters.postgres.totals import totals
 from cli.stack.addresses import Addresses
 from cli.stack.live import Error
 from cli.stack.once import Progress, behind
-from domain.errors import Unreachable
+from domain.entities.models import LifecycleEvent
+from domain.errors import SchemaMismatch, Unreachable
 
 
 def mature_error(addresses: Addresses) -> Error | None:
@@ -24,6 +26,14 @@ def mature_error(addresses: Addresses) -> Error | None:
     try:
         return asyncio.run(_mature_error(addresses))
     except Unreachable:
+        return None
+
+
+def lifecycle_news(addresses: Addresses, after: int | None) -> tuple[int, Sequence[LifecycleEvent]] | None:
+    """The lifecycle events after that one and the number of the last; without a number none but the number. None: no answer."""
+    try:
+        return asyncio.run(_lifecycle_news(addresses, after))
+    except (Unreachable, SchemaMismatch):
         return None
 
 
@@ -46,6 +56,11 @@ async def _mature_error(addresses: Addresses) -> Error | None:
     async with _pool(addresses) as pool:
         found = await measure(pool)
     return None if found is None else Error(found.mae_minutes, found.trips)
+
+
+async def _lifecycle_news(addresses: Addresses, after: int | None) -> tuple[int, Sequence[LifecycleEvent]]:
+    async with _pool(addresses) as pool:
+        return await lifecycle_events_after(pool, after)
 
 
 async def _progress(addresses: Addresses) -> Progress:

@@ -9,6 +9,15 @@ from cli.stack.units import State, Unit
 from cli.stack.worker_metrics import Reading, quantile_seconds
 
 WINDOW_SECONDS = 10.0
+PHASES = {  # of the closed loop, as an operator would say them
+    "no_champion": "",
+    "watching": "no drift",
+    "held": "drift, training held back",
+    "training": "drift, training",
+    "shadowing": "challenger on trial",
+    "promoting": "promoting",
+    "probation": "new champion watched",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +47,7 @@ class LiveLine:
     def text(self, units: Iterable[Unit], error: Error | None) -> str:
         """One line."""
         troubles = [f"{unit.name} is being restarted ({unit.deaths})" for unit in units if _is_in_trouble(unit)]
-        return "  ".join([*self._flow(), _error_text(error), *self._model(), *troubles])
+        return "  ".join(part for part in (*self._flow(), _error_text(error), *self._model(), *troubles) if part)
 
     def _flow(self) -> list[str]:
         if not self._readings:
@@ -62,8 +71,11 @@ class LiveLine:
             return []
         last = self._readings[-1][1]
         champion = f"champion {'none yet (the trainer makes the first one)' if last.champion is None else f'v{last.champion}'}"
+        shadow = [] if last.challenger is None else [f"challenger v{last.challenger}"]
+        loop = [PHASES.get(last.phase, last.phase)] if last.phase else []
         down = [name for name, up in (("registry", last.registry_up), ("database", last.database_up)) if not up]
-        return [champion, f"dead letters {sum(last.quarantined.values()):,.0f}", *(f"{name} down" for name in down)]
+        letters = f"dead letters {sum(last.quarantined.values()):,.0f}"
+        return [champion, *shadow, *loop, letters, *(f"{name} down" for name in down)]
 
 
 def _is_in_trouble(unit: Unit) -> bool:

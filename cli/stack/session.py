@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from rich.console import Console
 
 from cli.settings import StackSettings
-from cli.stack.bootstrap import counts, mature_error, progress
+from cli.stack.bootstrap import counts, lifecycle_news, mature_error, progress
 from cli.stack.folder import DataFolder
 from cli.stack.leftovers import reap
-from cli.stack.live import Error, LiveLine
+from cli.stack.live import LiveLine
+from cli.stack.news import News, NewsItem
 from cli.stack.once import Drain
 from cli.stack.options import UpOptions
 from cli.stack.plan import Plan, RoleUnits, make_plan
@@ -22,6 +24,8 @@ from cli.stack.worker_metrics import scrape
 
 LINE_SECONDS = 1.0
 ERROR_SECONDS = 5.0
+NEWS_SECONDS = 2.0
+T = TypeVar("T")
 
 
 def up(
@@ -49,6 +53,9 @@ class _Session:
         self._supervisor = Supervisor(plan.units, screen.report)
         self._line = LiveLine()
         self._error = _Latest(lambda: mature_error(plan.addresses), ERROR_SECONDS)
+        news = News(lambda after: lifecycle_news(plan.addresses, after))
+        self._news = _Latest(news.fresh, NEWS_SECONDS)
+        self._told: list[NewsItem] | None = None
         self._next_line = 0.0
         self._addresses_shown = False
         self._began = time.monotonic()
@@ -87,23 +94,31 @@ class _Session:
         if not self._addresses_shown:
             self._screen.starting(busy(self._plan.units))
             return
+        self._tell_news()
         self._line.add(scrape(self._plan.addresses.worker))
         self._screen.line(self._line.text(self._plan.units, self._error.value()))
+
+    def _tell_news(self) -> None:
+        latest = self._news.value()
+        if latest is not None and latest is not self._told:
+            self._told = latest
+            for item in latest:
+                self._screen.say(item.text, style="yellow" if item.alarming else None)
 
     def _worker_is_up(self) -> bool:
         return self._supervisor.units["worker"].state is State.READY
 
 
-class _Latest:
+class _Latest(Generic[T]):
     """The latest result of a slow reading that is repeated in the background; None until there is one."""
 
-    def __init__(self, read: Callable[[], Error | None], every_seconds: float) -> None:
+    def __init__(self, read: Callable[[], T | None], every_seconds: float) -> None:
         self._read, self._every = read, every_seconds
-        self._value: Error | None = None
+        self._value: T | None = None
         self._work: Work | None = None
         self._next = 0.0
 
-    def value(self) -> Error | None:
+    def value(self) -> T | None:
         if (self._work is None or self._work.ended()) and time.monotonic() >= self._next:
             self._next = time.monotonic() + self._every
             self._work = Work(self._refresh)

@@ -12,7 +12,10 @@ SCRAPE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The worker's counters at one moment. `buckets`: upper bound in seconds -> events at or below it, ever."""
+    """The worker's counters at one moment. `buckets`: upper bound in seconds -> events at or below it, ever.
+
+    `challenger`: the version that shadows the champion. `phase`: of the closed loop; None when another worker hosts it.
+    """
 
     received: float
     scored: float
@@ -20,6 +23,8 @@ class Reading:
     quarantined: Mapping[str, float]
     lag: float
     champion: int | None
+    challenger: int | None
+    phase: str | None
     registry_up: bool
     database_up: bool
     buckets: Mapping[float, float]
@@ -52,6 +57,8 @@ def parse(text: str) -> Reading:
         quarantined=by_label("tripcast_events_quarantined_total", "reason"),
         lag=total("tripcast_lag_events"),
         champion=int(total("tripcast_champion_version")) or None,
+        challenger=int(total("tripcast_challenger_version")) or None,
+        phase=next(iter(by_label("tripcast_drift_state", "state")), None),
         registry_up=total("tripcast_registry_up") > 0,
         database_up=total("tripcast_database_up") > 0,
         buckets={float(bound): count for bound, count in latency.items()},

@@ -17,6 +17,8 @@ def reading(received: float = 0, **other) -> Reading:
         "quarantined": {},
         "lag": 0,
         "champion": None,
+        "challenger": None,
+        "phase": None,
         "registry_up": True,
         "database_up": True,
         "buckets": {},
@@ -91,3 +93,10 @@ def test_the_line_says_what_is_wrong() -> None:
     for part in ("registry down", "champion v3", "dead letters 3", "mature error 3.46 min", "worker is being restarted (2)"):
         assert part in text
     assert "database down" not in text
+
+
+def test_the_line_names_the_challenger_and_where_the_loop_is() -> None:
+    line = LiveLine()
+    line.add(reading(champion=1, challenger=2, phase="shadowing"))
+    text = line.text([], None)
+    assert "champion v1  challenger v2  challenger on trial" in text
