@@ -152,31 +152,39 @@ class Retraining:
 
     `approval`: manual waits until someone approves the episode. `least_labels`: since the change; before them there is nothing
     to learn from. A champion that had to learn from few trips after a change is trained anew when the trips since then have
-    grown by `growth`, `follow_ups` times at most. `schedule_hours`: a training without any drift; 0 for never.
+    grown by `growth`, or after `follow_up_days`, `follow_ups` times at most. `schedule_hours`: a training without any drift;
+    0 for never.
     """
 
     cooldown_hours: float = 24.0
     daily_budget: int = 2
     approval: str = "automatic"
     least_labels: int = 500
-    growth: float = 2.0
-    follow_ups: int = 3
+    growth: float = 3.0
+    follow_up_days: float = 28.0
+    follow_ups: int = 5
     schedule_hours: float = 0.0
 
     def __post_init__(self) -> None:
         _check(self.approval in ("automatic", "manual"), "approval is automatic or manual")
         _check(self.growth > 1, "growth is more than 1")
+        _check(self.follow_up_days > 0, "follow_up_days is positive")
         _check(min(self.cooldown_hours, self.schedule_hours, self.follow_ups) >= 0, "numbers of retraining are not negative")
         _check(self.daily_budget >= 1, "daily_budget is at least 1")
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A comparison in pairs of champion and shadow; it ends undecided after `most_pairs` or `most_hours`."""
+    """A comparison in pairs of champion and shadow; it ends undecided after `most_pairs` or `most_hours`.
+
+    `promote_if_ahead`: what is undecided by then and ahead on the mean is promoted all the same. Between equals that is a toss,
+    and harmless; what is a tenth worse has been found out long before.
+    """
 
     test: PairLimits = field(default_factory=PairLimits)
     most_pairs: int = 20_000
     most_hours: float = 24.0 * 14
+    promote_if_ahead: bool = False
 
     def __post_init__(self) -> None:
         _check(0 < self.test.alpha < 1, "alpha lies between 0 and 1")
@@ -216,7 +224,10 @@ CONFIRMATIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """All of it."""
+    """All of it. `shadow` compares a challenger, `follow_up_shadow` one of a champion's own lesson, of more trips.
+
+    `watch` compares a new champion with the one before.
+    """
 
     time: Timing = field(default_factory=Timing)
     blocks: Blocks = field(default_factory=Blocks)
@@ -228,9 +239,11 @@ class Policy:
     retraining: Retraining = field(default_factory=Retraining)
     gates: GateLimits = field(default_factory=GateLimits)
     shadow: Trial = field(default_factory=Trial)
+    follow_up_shadow: Trial = field(default_factory=lambda: Trial(most_pairs=2000, most_hours=168, promote_if_ahead=True))
     watch: Trial = field(default_factory=lambda: Trial(PairLimits(alpha=0.01), most_pairs=5000, most_hours=72))
 
     def __post_init__(self) -> None:
         _check(bool(self.confirmation), "there is at least one tier of confirmation")
         labelled = any(detector.signal is Signal.LOG_RATIO for detector in self.detectors)
         _check(labelled, "at least one detector watches log_ratio")
+        _check(not self.watch.promote_if_ahead, "watch has no promote_if_ahead: nothing is rolled back without being sure")

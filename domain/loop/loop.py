@@ -26,13 +26,18 @@ from domain.loop.decisions import (
 from domain.loop.episodes import Cause, Episode, cause_of
 from domain.loop.evidence import HOUR, Finding, Hours
 from domain.loop.feed_watch import FeedWatch
-from domain.loop.permits import Permits
+from domain.loop.permits import FOLLOW_UP, Permits
 from domain.loop.residuals import Sample
 from domain.loop.steps import Step
 from domain.loop.trial import PairTrial, Result
 from domain.loop.watcher import REMEMBERED_HOURS, MakeDetector, Watcher
 from domain.policy import Policy
 from domain.tallies import CHAMPION
+
+PROMOTED = {
+    Result.SHADOW_BETTER: "the challenger has earned its place",
+    Result.SHADOW_AHEAD: "the challenger has learnt the same from more trips and is ahead, though not by enough to be sure",
+}
 
 
 class Phase(StrEnum):
@@ -60,7 +65,7 @@ class Loop:
         self.minute = 0
         self._shadow: int | None = None
         self._episodes = 0
-        self._labels = Hours(REMEMBERED_HOURS * 3)  # how many, whichever version predicted them
+        self._labels = Hours(REMEMBERED_HOURS * 7)  # how many, whichever version predicted them
         self._permits = Permits(policy.retraining)
 
     # --- what happens -------------------------------------------------------------------------------------------------
@@ -92,7 +97,7 @@ class Loop:
     def _act(self, step: Step, watcher: Watcher) -> list[Decision]:
         match self.phase:
             case Phase.WATCHING:
-                return self._confirm(watcher.findings(step), watcher) or self._follow_up()
+                return self._confirm(watcher.findings(step), watcher) or self._follow_up(step)
             case Phase.HELD if step.minute % HOUR == 0:
                 return self._ask_or_hold()
             case Phase.SHADOWING | Phase.PROBATION if self.trial:
@@ -133,8 +138,10 @@ class Loop:
         self.episode = Episode(self._episodes, cause, changed, self.minute)
         return self.episode
 
-    def _follow_up(self) -> list[Decision]:
+    def _follow_up(self, step: Step) -> list[Decision]:
         """A training that no alarm asks for: after a change that left little to learn from, or by the schedule."""
+        if step.minute % HOUR:
+            return []
         due = self._permits.follow_up(self.minute, self._labels.labels_since)
         if due is None:
             return []
@@ -174,9 +181,9 @@ class Loop:
             return []
         subject, words, numbers = self.episode.subject, trial.words(), trial.numbers()
         if self.phase is Phase.SHADOWING:
-            if result is Result.SHADOW_BETTER:
+            if result in PROMOTED:
                 self.phase = Phase.PROMOTING
-                return [self._request(RequestKind.PROMOTION, f"the challenger has earned its place: {words}", numbers)]
+                return [self._request(RequestKind.PROMOTION, f"{PROMOTED[result]}: {words}", numbers)]
             verdict = "worse" if result is Result.SHADOW_WORSE else "not shown to be better in time"
             self._permits.refused(self.episode)
             dismissal = self._request(RequestKind.DISMISSAL, f"the challenger is {verdict}: {words}", numbers)
@@ -243,7 +250,8 @@ class Loop:
         if self.watcher is None:
             return []
         self.phase = Phase.SHADOWING
-        self.trial = PairTrial(self.watcher.version, version, self.minute, self._policy.shadow)
+        limits = self._policy.follow_up_shadow if episode.cause.kind == FOLLOW_UP else self._policy.shadow
+        self.trial = PairTrial(self.watcher.version, version, self.minute, limits)
         words = f"version {version} now predicts the same trips as version {self.watcher.version}, unseen"
         return [Record("challenger.shadowing", episode.subject, words, self.minute, {"version": version})]
 

@@ -8,6 +8,7 @@ from domain.loop.evidence import HOUR
 from domain.policy import Retraining
 
 DAY = 24 * HOUR
+FOLLOW_UP, SCHEDULE = "follow_up", "schedule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,11 @@ class Due:
 
 @dataclass(slots=True)
 class Thin:
-    """The champion, or the one that was refused, had `labels` labels to learn from since the change."""
+    """The latest training after a change, asked for at `minute`, had `labels` labels to learn from; `left` may follow."""
 
     changed: int
     labels: int
+    minute: int
     left: int
 
 
@@ -60,13 +62,13 @@ class Permits:
         self._asked = [asked for asked in self._asked if minute - asked < DAY] + [minute]
         self._labels = labels
         if self._thin is not None and labels is not None and episode.changed == self._thin.changed:
-            self._thin = Thin(self._thin.changed, labels, self._thin.left - 1)
+            self._thin = Thin(self._thin.changed, labels, minute, self._thin.left - 1)
 
     def promoted(self, episode: Episode) -> None:
         """The training's version is champion: did it have enough to learn from?"""
         known = self._thin is not None and self._thin.changed == episode.changed
         if not known and episode.changed is not None and self._labels is not None:
-            self._thin = Thin(episode.changed, self._labels, self._limits.follow_ups)
+            self._thin = Thin(episode.changed, self._labels, self._asked[-1], self._limits.follow_ups)
 
     def refused(self, episode: Episode) -> None:
         """Nothing came of it."""
@@ -74,11 +76,17 @@ class Permits:
     def follow_up(self, minute: int, labels_since: Callable[[int], int]) -> Due | None:
         """The training that is due now."""
         thin, limits = self._thin, self._limits
-        if thin is not None and thin.left > 0:
-            labels = labels_since(thin.changed)
-            if labels >= limits.growth * thin.labels:
-                grown = f"since the change there are {labels:,} labels, where the last training had {thin.labels:,}"
-                return Due("follow_up", grown, thin.changed)
+        if thin is not None and thin.left > 0 and (reason := self._ripe(thin, minute, labels_since)):
+            return Due(FOLLOW_UP, reason, thin.changed)
         if limits.schedule_hours and self._asked and minute - self._asked[-1] >= limits.schedule_hours * HOUR:
-            return Due("schedule", f"a training every {limits.schedule_hours:g} h", None)
+            return Due(SCHEDULE, f"a training every {limits.schedule_hours:g} h", thin.changed if thin else None)
+        return None
+
+    def _ripe(self, thin: Thin, minute: int, labels_since: Callable[[int], int]) -> str | None:
+        """Why there is more to learn of a change now than at the latest training."""
+        labels, limits = labels_since(thin.changed), self._limits
+        if labels >= limits.growth * thin.labels:
+            return f"since the change there are {labels:,} labels, where the last training had {thin.labels:,}"
+        if minute - thin.minute >= limits.follow_up_days * DAY:
+            return f"the last training after the change was {limits.follow_up_days:g} days ago; there are {labels:,} labels now"
         return None

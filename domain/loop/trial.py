@@ -14,6 +14,7 @@ class Result(StrEnum):
 
     OPEN = "open"
     SHADOW_BETTER = "shadow_better"
+    SHADOW_AHEAD = "shadow_ahead"  # and over, undecided: the policy says that being ahead on the mean is enough
     SHADOW_WORSE = "shadow_worse"
     UNDECIDED = "undecided"  # and over: the limits are reached
 
@@ -58,10 +59,12 @@ class PairTrial:
         return f"over {self.pairs:,} trips that both predicted, {closer}"
 
     def _result(self, minute: int) -> Result:
-        outcome = self.verdict.outcome
-        if outcome is PairOutcome.BETTER:
+        verdict, limits = self.verdict, self.limits
+        if verdict.outcome is PairOutcome.BETTER:
             return Result.SHADOW_BETTER
-        if outcome is PairOutcome.WORSE:
+        if verdict.outcome is PairOutcome.WORSE:
             return Result.SHADOW_WORSE
-        over = self.pairs >= self.limits.most_pairs or (minute - self.minute) / HOUR >= self.limits.most_hours
-        return Result.UNDECIDED if over else Result.OPEN
+        if self.pairs < limits.most_pairs and (minute - self.minute) / HOUR < limits.most_hours:
+            return Result.OPEN
+        ahead = verdict.mean_difference > 0 and self.pairs >= limits.test.least_pairs
+        return Result.SHADOW_AHEAD if limits.promote_if_ahead and ahead else Result.UNDECIDED
