@@ -15,11 +15,13 @@ from adapters.postgres.connection import Pool, open_pool
 from adapters.postgres.dead_letters import DeadLetters, Publish
 from adapters.postgres.migrate import REVISION, check_schema, migrate
 from adapters.postgres.quality import Quality
+from adapters.postgres.story import story
 from cli.settings import OperatorSettings, QualitySettings
 from domain.areas import AreaGrid
 from domain.entities.audits import AuditReport
 from domain.entities.cohorts import By, QualityReport
 from domain.entities.rejections import StoredDeadLetter
+from domain.entities.story import Story
 from domain.policy import Policy
 from schemas.headers import REPLAY_OF
 from schemas.topics import TRIP_EVENTS
@@ -53,6 +55,12 @@ async def quality(settings: QualitySettings, by: By, since: datetime | None, unt
     maturity = timedelta(minutes=read_policy(settings.policy).time.maturity_minutes)
     async with _database(settings, "tripcast-quality") as pool:
         return await Quality(pool, settings.clock(), AreaGrid(settings.rules().area), maturity)(by, since, until)
+
+
+async def history(settings: OperatorSettings, at: datetime, subject: str | None, limit: int) -> Story:
+    """What had happened to models up to then. Raises DatabaseUnreachable, SchemaMismatch."""
+    async with _database(settings, "tripcast-history") as pool:
+        return await story(pool, at, subject, limit)
 
 
 @asynccontextmanager

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trainer": ("trainer", "Run the trainer role."),
     "worker": ("worker", "Run the stream worker role."),
     "models": ("models", "List model versions with their metrics and aliases."),
+    "history": ("history", "Who was champion at any time and why: episodes, requests, gates, promotions."),
     "promote": ("promote", "Make a version champion."),
     "rollback": ("rollback", "Make the previous champion champion again."),
     "policy": ("policy", "Check or show the policy of the closed loop."),
