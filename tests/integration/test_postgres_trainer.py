@@ -114,13 +114,13 @@ async def test_before_anything_was_read_nothing_is_known_of_progress(pool: Pool)
 async def test_who_was_champion_at_any_time_and_why(pool: Pool) -> None:
     journal = Journal(pool)
     await journal.record(event("model.promoted", NOON, "version 1", "there was none", version=1, replaced=None))
-    await journal.record(event("model.promoted", NOON + HOUR, "version 2", "close", version=2, replaced=1, request="episode 1"))
+    await journal.record(event("model.promoted", NOON + HOUR, "version 2", "so", version=2, replaced=1, request="episode 1"))
     await journal.record(event("model.rolled_back", NOON + 2 * HOUR, "version 1", "worse", version=1, replaced=2))
     told = [champion_in_words(await story(pool, NOON + hours * HOUR)) for hours in (-1, 0, 1.5, 3)]
     assert [words.partition(" UTC ")[2] for words in told] == [
         "no version was champion.",
         "version 1 was champion. It became champion at 2026-03-01 12:00:00 by monitor: there was none",
-        "version 2 was champion. It became champion instead of version 1 at 2026-03-01 13:00:00 by monitor for episode 1: close",
+        "version 2 was champion. It became champion instead of version 1 at 2026-03-01 13:00:00 by monitor for episode 1: so",
         "version 1 was champion. It became champion again instead of version 2 at 2026-03-01 14:00:00 by monitor: worse",
     ]
 
