@@ -55,6 +55,6 @@ class PendingStarts:
         return found, known
 
     def _forget(self, slots: NDArray[np.intp]) -> None:
-        for slot, name in zip(slots.tolist(), self._columns["trip_id"][slots].tolist(), strict=True):
-            if name and self._slot_of.get(name) == slot:
-                del self._slot_of[name]
+        for name in self._columns["trip_id"][slots].tolist():
+            if name:
+                self._slot_of.pop(name, None)

@@ -81,14 +81,15 @@ class World:
     started: list[Worker]
 
     @contextmanager
-    def worker(self, **environment: str) -> Iterator[Worker]:
-        worker = self.start_worker(**environment)
+    def worker(self, *module: str, **environment: str) -> Iterator[Worker]:
+        worker = self.start_worker(*module, **environment)
         try:
             yield worker
         finally:
             stop(worker)
 
-    def start_worker(self, **environment: str) -> Worker:
+    def start_worker(self, *module: str, **environment: str) -> Worker:
+        """`module` with its arguments; default: the one whose models need no registry."""
         port, log = free_ports(1)[0], self.folder / f"worker-{len(self.started)}.log"
         settings = {
             "TRIPCAST_KAFKA": self.kafka,
@@ -100,7 +101,7 @@ class World:
         }
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.worker_process"],
+                [sys.executable, "-m", *(module or ("tests.worker_process",))],
                 cwd=REPOSITORY,
                 env={**os.environ, **settings, **environment},
                 stdout=output,

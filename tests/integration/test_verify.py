@@ -13,7 +13,8 @@ from adapters.postgres.connection import Pool, open_pool
 from adapters.postgres.predictions import stored_predictions
 from adapters.postgres.stream_store import Streams
 from batch.verify import LISTED, Verification, Verify
-from domain.entities.streams import ModelStamp, StreamSource
+from domain.entities.predictions import Role
+from domain.entities.streams import ModelStamp, ShadowPredictions, StreamSource
 from domain.errors import RegistryUnreachable
 from domain.features import feature_schema
 from domain.services.score_trips import score_trips
@@ -29,8 +30,8 @@ class World:
         self.pool, self.registry = pool, InMemoryRegistry()
         self.library = LocalModels(folder, SCHEMA)
 
-    async def score(self, count: int, first: int = 0, seconds_per_km: float = 150.0) -> int:
-        """Register a version and store `count` predictions that it makes."""
+    async def score(self, count: int, first: int = 0, seconds_per_km: float = 150.0, *, shadow: bool = False) -> int:
+        """Register a version and store `count` predictions that it makes; `shadow`: the version before it shadows."""
         version = self.registry.add(files_of(distance_package(seconds_per_km)), "distance", SCHEMA)
         model = self.library.admit(self.registry.get(version), self.registry.download)
         store = Streams(self.pool)
@@ -39,6 +40,10 @@ class World:
         batch = batch_of([Start(f"t{first + number}", minute=number % 60) for number in range(count)], {0: position})
         predictions = score_trips(batch.started, model, CLOCK)
         batch = replace(batch, predictions=predictions, stamp=ModelStamp(version, SCHEMA))
+        if shadow:
+            other = self.library.admit(self.registry.get(version - 1), self.registry.download)
+            stamp = ModelStamp(version - 1, SCHEMA, Role.CHALLENGER)
+            batch = replace(batch, shadow=ShadowPredictions(score_trips(batch.started, other, CLOCK), stamp))
         await store.write(source_id, batch, Refusals())
         return version
 
@@ -59,6 +64,16 @@ async def test_what_was_stored_can_be_made_again_by_the_version_that_it_names(wo
     everything, part = await world.verify(), await world.verify(second)
     assert (everything.checked, everything.different, everything.ok) == (50, 0, True)
     assert (part.checked, part.ok) == (20, True)
+
+
+async def test_both_roles_are_checked_and_counted(world: World) -> None:
+    first = await world.score(5)
+    await world.score(7, first=5, seconds_per_km=175.0, shadow=True)
+    result = await world.verify()
+    assert (result.ok, result.checked, result.checked_by_role) == (True, 19, {"champion": 12, "challenger": 7})
+    await world.pool.execute("update predictions set duration_seconds = duration_seconds + 1 where role = 'challenger'")
+    result = await world.verify(first)
+    assert (result.checked, result.different, {each.role for each in result.differences}) == (12, 7, {"challenger"})
 
 
 @pytest.mark.parametrize("column", ["duration_seconds", "lower_seconds", "upper_seconds"])
