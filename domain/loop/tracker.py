@@ -8,11 +8,11 @@ import numpy as np
 from domain.entities.trips import Times
 from domain.loop.steps import Step, begun_in, in_step, mature_cohort
 from domain.policy import Timing
-from domain.tallies import Tally
+from domain.tallies import Inputs, Integers, Tally
 
 MICROSECONDS = 60_000_000
 STRAY_MINUTES = 24 * 60  # what lies that far ahead of the stream is a wrong clock
-LEAP_MINUTES = 6 * 60  # a report that far ahead of the ones before may be a wrong clock: several in a row are believed
+LEAP_MINUTES = 6 * 60  # what lies behind so many minutes without a pickup may be a wrong clock: several reports are believed
 LEAPS_BELIEVED = 3
 NEWEST_SHARE = 200  # of so many events one may have a wrong clock
 
@@ -37,12 +37,34 @@ class Reach:
     caught_up: bool = True
     leaps: int = 0
 
-    def reported(self, minute: int) -> None:
-        """Something happened as late as that minute."""
-        if self.minute is None or minute <= self.minute + LEAP_MINUTES or self.leaps + 1 >= LEAPS_BELIEVED:
-            self.minute, self.leaps = max(self.minute or minute, minute), 0
-        else:
-            self.leaps += 1
+    def reported(self, newest: int, inputs: Inputs) -> None:
+        """Something happened as late as `newest`, in a report with these pickups.
+
+        A long report may span days: it is followed up to where a leap begins. What lies beyond is believed when it is most of
+        several reports in a row; a wrong clock is alone there.
+        """
+        if self.minute is None:
+            self.minute = _middle(inputs, newest)
+        edge = _edge(self.minute, newest, inputs.minute)
+        beyond = inputs.minute > edge
+        leaps = edge < newest and int(inputs.trips[beyond].sum()) > int(inputs.trips[~beyond].sum())
+        self.leaps = self.leaps + 1 if leaps else 0
+        self.minute = max(self.minute, edge)
+        if self.leaps >= LEAPS_BELIEVED:
+            self.minute, self.leaps = newest, 0
+
+
+def _middle(inputs: Inputs, otherwise: int) -> int:
+    """The minute of the middle pickup."""
+    minutes = np.repeat(inputs.minute, inputs.trips)
+    return int(minutes[len(minutes) // 2]) if len(minutes) else otherwise
+
+
+def _edge(first: int, last: int, minutes: Integers) -> int:
+    """How far one comes from the first minute towards the last, over minutes with pickups in them, without a leap."""
+    path = np.array([first, *minutes[(minutes > first) & (minutes < last)], max(first, last)], dtype=np.int64)
+    leaps = np.flatnonzero(np.diff(path) > LEAP_MINUTES)
+    return int(path[leaps[0]]) if len(leaps) else int(path[-1])
 
 
 def newest_of(event_times: Times) -> int | None:
@@ -75,7 +97,7 @@ class Tracker:
             reach = self.reaches.setdefault(span.partition, Reach(span.first_offset))
             reach.next_offset, reach.caught_up = span.next_offset, span.caught_up
             if span.newest_us is not None:
-                reach.reported(span.newest_us // MICROSECONDS)
+                reach.reported(span.newest_us // MICROSECONDS, tally.inputs)
         self._added.append(tally)
 
     def watermark(self) -> int | None:
