@@ -1,6 +1,7 @@
 """Trips that began lately and have not ended, so that a completion finds what was predicted without asking the database."""
 
 from dataclasses import fields
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ class PendingStarts:
 
     def take(self, trip_id: Strings) -> tuple[ScoredTrips, NDArray[np.bool_]]:
         """The starts of these trips, as far as they are known, and which they are: a mask of shape (n,)."""
-        slots = np.fromiter((self._slot_of.pop(name, -1) for name in trip_id.tolist()), np.intp, len(trip_id))
+        slots = np.array(list(map(self._slot_of.pop, trip_id.tolist(), repeat(-1))), dtype=np.intp)
         known = slots >= 0
         if not known.any():
             return ScoredTrips.empty(), known

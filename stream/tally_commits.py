@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.areas import AreaGrid
 from domain.entities.streams import Span
@@ -53,7 +54,7 @@ class TallyCommits:
     async def __call__(self, group: Group, caught_up: Mapping[int, bool]) -> bytes:
         """The encoded signal. `caught_up`: by partition, of all that have a span in the group."""
         gathered = await asyncio.to_thread(self._gather, group)
-        missing = gathered.missing
+        missing: list[str] = gathered.ended.trip_id[gathered.missing].tolist()
         looked_up = await self.history.scored(missing) if missing else ScoredTrips.empty()
         await self._learn_newest(group)
         return await asyncio.to_thread(self._encode, group, gathered, looked_up, caught_up)
@@ -64,8 +65,9 @@ class TallyCommits:
             self.pending.add(started)
             ended, ended_records = ended_of(group.committed)
             found, known = self.pending.take(ended.trip_id)
-            missing: list[str] = ended.trip_id[~known].tolist()
-            return _Gathered(started, started_records, ended, ended_records, found, missing)
+            return _Gathered(
+                started, started_records, ended, ended_records, found, np.flatnonzero(known), np.flatnonzero(~known)
+            )
 
     async def _learn_newest(self, group: Group) -> None:
         """Ask how far the partitions were that we do not know from the batch before."""
@@ -104,21 +106,22 @@ class TallyCommits:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Gathered:
-    """What memory knows of a group. `found`: starts of the ended trips but for the `missing` ones."""
+    """What memory knows of a group. `found` are the starts of the `known` rows of `ended`; those of the `missing` it lacks."""
 
     started: ScoredTrips
     started_records: RecordColumns
     ended: CompletionColumns
     ended_records: RecordColumns
     found: ScoredTrips
-    missing: list[str]
+    known: NDArray[np.intp]
+    missing: NDArray[np.intp]
 
     def rows(self, looked_up: ScoredTrips, refused: RecordColumns) -> SpanRows:
         """With what the database knew of the missing ones; a trip without a prediction stays out."""
-        settled = ScoredTrips.concatenate([self.found, looked_up])
-        row_of = dict(zip(self.ended.trip_id.tolist(), range(len(self.ended)), strict=True))
-        ended_rows = np.fromiter((row_of[trip_id] for trip_id in settled.trip_id.tolist()), np.intp, len(settled))
-        dropoff_at = self.ended.dropoff_at[ended_rows]
+        settled = ScoredTrips.concatenate([self.found, looked_up]) if len(looked_up) else self.found
+        row_of = dict(zip(self.ended.trip_id[self.missing].tolist(), self.missing.tolist(), strict=True))
+        found_late = np.array([row_of[trip_id] for trip_id in looked_up.trip_id.tolist()], dtype=np.intp)
+        dropoff_at = self.ended.dropoff_at[np.concatenate([self.known, found_late])]
         ended = self.ended, self.ended_records
         return SpanRows(self.started, self.started_records, *ended, settled, dropoff_at, refused)
 
