@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batch.candidate import Candidate
-from batch.compare import Contender, Progress, compare
+from batch.compare import Contender, Progress, clipped, compare, taught
+from batch.correction import Errors
 from batch.labelled import LabelledTrips
 from batch.pack import OpenGraph, Score, Trained, pack
-from batch.recipe import recipe_of
+from batch.recipe import BEFORE_BREAK, Break, Lesson, recipe_of
 from domain.areas import AreaGrid
 from domain.baselines import Baseline, band_of, baseline_of
 from domain.data_gates import City, Evidence, data_gates
@@ -119,13 +120,25 @@ class BuildModel:
         if refusal(gates) is not None:
             return Judged(gates)
         labelled = LabelledTrips.of(evidence.trips, evidence.completions, self.area, self.clock)
-        pickup_at = labelled.trips.pickup_at
-        recipe = recipe_of(pickup_at, since_break=evidence.since_break, known_until=evidence.known_until)
+        change = self._change(labelled, evidence.since_break, rival, city)
+        recipe = recipe_of(labelled.trips.pickup_at, labelled.seconds, change=change, known_until=evidence.known_until)
         contenders = compare(self.candidates, labelled, self.threads, self.progress, recipe, thorough=self.thorough)
-        built = self._build(contenders, labelled, recipe.weights)
+        built = self._build(contenders, labelled, recipe.everything)
         return Judged([*gates, *self._judge(built, labelled, rival, trusted, city)], built, labelled)
 
-    def _build(self, contenders: Sequence[Contender], labelled: LabelledTrips, weights: Floats | None) -> Built:
+    def _change(self, labelled: LabelledTrips, since: np.datetime64 | None, rival: Rival | None, city: City) -> Break | None:
+        """What the champion says of the trips around the break."""
+        if since is None:
+            return None
+        groups = slices_of(labelled.trips, city)
+        near = np.flatnonzero(labelled.trips.pickup_at >= since - BEFORE_BREAK)
+        answers = None
+        if rival is not None:
+            answers = np.ones(len(labelled.seconds), dtype=np.float32)
+            answers[near] = rival.score(features_of(labelled.trips.take(near), self.clock))
+        return Break(since, answers, (groups["area"], groups["hour band"]))
+
+    def _build(self, contenders: Sequence[Contender], labelled: LabelledTrips, lesson: Lesson) -> Built:
         """Learn from all trips; calibrate on those that the judged model had not seen."""
         best = contenders[0]
         self.progress(f"training {best.candidate.name} on all trips")
@@ -133,19 +146,26 @@ class BuildModel:
         half = len(actual) // 2
         coverage = coverage_of(calibrate(best.predicted[:half], actual[:half]), best, labelled, first=half)
         features = labelled.features()
-        fitted = best.candidate.fit(features, labelled.seconds, self.threads, weights)
+        fitted = best.candidate.fit(features[lesson.rows], lesson.seconds, self.threads, lesson.weights)
         trained = Trained(best.candidate.name, fitted, calibrate(best.predicted, actual))
         self.progress("checking the graph against the library")
         package = pack(trained, features[best.held_out], self.clock, self.open_graph)
-        baseline = baseline_of(
-            labelled.trips,
-            best.held_out,
-            predicted_seconds=best.predicted,
-            actual_seconds=actual,
+        baseline = self._normal(best.candidate, recipe, labelled, features)
+        return Built(contenders, package, coverage, baseline)
+
+    def _normal(self, candidate: Candidate, recipe: Recipe, labelled: LabelledTrips, features: Matrix) -> Baseline:
+        """How such a model errs on trips like those that it learnt from."""
+        self.progress("finding out what is normal for it")
+        usual = recipe.usual
+        fitted = taught(candidate, recipe.common, features, self.threads)
+        return baseline_of(
+            labelled.trips.take(recipe.current),
+            np.searchsorted(recipe.current, usual),
+            predicted_seconds=clipped(fitted.predict(features[usual])),
+            actual_seconds=labelled.seconds[usual],
             grid=AreaGrid(self.area),
             clock=self.clock,
         )
-        return Built(contenders, package, coverage, baseline)
 
     def _judge(
         self, built: Built, labelled: LabelledTrips, rival: Rival | None, trusted: Trusted | None, city: City

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from batch.candidate import Candidate, Fitted
 from batch.labelled import LabelledTrips
-from batch.recipe import Recipe, recipe_of
+from batch.recipe import Lesson, Recipe, recipe_of
 from domain.evaluation import Rows, Scores, Split, hold_out, scores_of
 from domain.features import Matrix
 from domain.quality import TRAINING_DURATION_SECONDS
@@ -50,7 +50,7 @@ def compare(
 
     `thorough` also trains each on a random 80%, with both sets of inputs: three times the work, for people to read.
     """
-    recipe = recipe or recipe_of(labelled.trips.pickup_at)
+    recipe = recipe or recipe_of(labelled.trips.pickup_at, labelled.seconds)
     features = labelled.features()
     contenders = []
     for candidate in candidates:
@@ -60,6 +60,11 @@ def compare(
     return sorted(contenders, key=lambda each: each.time.rmse_minutes)
 
 
+def taught(candidate: Candidate, lesson: Lesson, features: Matrix, threads: int) -> Fitted:
+    """A model that has learnt a lesson from features of all trips, shape (n, f)."""
+    return candidate.fit(features[lesson.rows], lesson.seconds, threads, lesson.weights)
+
+
 def clipped(seconds: NDArray[np.float32]) -> NDArray[np.float32]:
     """As the registered graph clips."""
     return np.clip(seconds, *np.array(TRAINING_DURATION_SECONDS, dtype=np.float32))
@@ -67,8 +72,8 @@ def clipped(seconds: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _contend(candidate: Candidate, features: Matrix, labelled: LabelledTrips, recipe: Recipe, threads: int) -> Contender:
     started = time.monotonic()
-    learned, held_out = recipe.learned, recipe.held_out
-    fitted = candidate.fit(features[learned], labelled.seconds[learned], threads, recipe.weights_of(learned))
+    lesson, held_out = recipe.learned, recipe.held_out
+    fitted = candidate.fit(features[lesson.rows], lesson.seconds, threads, lesson.weights)
     predicted = clipped(fitted.predict(features[held_out]))
     took = time.monotonic() - started
     return Contender(candidate, fitted, held_out, predicted, took, scores_of(predicted, labelled.seconds[held_out]))

@@ -2,38 +2,101 @@
 
 import numpy as np
 
-from batch.recipe import recipe_of
+from batch.correction import Errors
+from batch.recipe import OLD_WEIGHT, Break, Recipe, recipe_of
 
 HOUR = np.timedelta64(3_600_000_000, "us")
 PICKUPS = np.datetime64("2020-01-01T00:00:00", "us") + np.arange(10_000) * HOUR
+SECONDS = np.linspace(300.0, 900.0, len(PICKUPS))
+
+
+def recipe(known_until: np.datetime64 | None = None, since: np.datetime64 | None = None, factor: float = 1.5) -> Recipe:
+    """Of trips that take `factor` times as long since the break; the champion had been right before."""
+    if since is None:
+        return recipe_of(PICKUPS, SECONDS, known_until=known_until)
+    log_ratio = np.where(since <= PICKUPS, np.log(factor), 0.0)
+    errors = Errors(log_ratio, np.zeros(len(PICKUPS), dtype=np.int16), np.zeros(len(PICKUPS), dtype=np.intp))
+    return recipe_of(PICKUPS, SECONDS, known_until=known_until, since=Break(since, errors))
 
 
 def test_the_newest_fifth_is_held_out() -> None:
-    recipe = recipe_of(PICKUPS)
-    assert (len(recipe.learned), len(recipe.held_out)) == (8000, 2000)
-    assert PICKUPS[recipe.learned].max() < PICKUPS[recipe.held_out].min()
-    assert recipe.weights_of(recipe.learned) is None
+    made = recipe()
+    assert (len(made.learned.rows), len(made.held_out)) == (8000, 2000)
+    assert PICKUPS[made.learned.rows].max() < PICKUPS[made.held_out].min()
+    assert made.learned.weights is None
+    assert np.array_equal(made.everything.seconds, SECONDS)
 
 
 def test_what_the_champion_knows_is_not_held_out() -> None:
-    recipe = recipe_of(PICKUPS, known_until=PICKUPS[8999])
-    assert recipe.held_out.tolist() == list(range(9000, 10_000))
-    assert recipe.learned.tolist() == list(range(9000))
+    made = recipe(known_until=PICKUPS[8999])
+    assert made.held_out.tolist() == list(range(9000, 10_000))
+    assert made.learned.rows.tolist() == list(range(9000))
 
 
 def test_after_a_break_two_thirds_of_the_trips_since_then_are_learnt_from() -> None:
-    recipe = recipe_of(PICKUPS, since_break=PICKUPS[9400])
-    assert int((PICKUPS[recipe.learned] >= PICKUPS[9400]).sum()) == 401
-    assert len(recipe.held_out) == 199
+    made = recipe(since=PICKUPS[9400])
+    assert int((PICKUPS[made.learned.rows] >= PICKUPS[9400]).sum()) == 401
+    assert len(made.held_out) == 199
 
 
 def test_a_bound_that_would_leave_too_few_gives_way() -> None:
-    assert len(recipe_of(PICKUPS, known_until=PICKUPS[-10]).held_out) == 2000
-    assert len(recipe_of(PICKUPS, known_until=PICKUPS[-1]).held_out) == 2000
-    assert len(recipe_of(PICKUPS, since_break=PICKUPS[-1] + HOUR).held_out) == 2000
-    assert len(recipe_of(PICKUPS, since_break=PICKUPS[0]).held_out) == 2000
+    assert len(recipe(known_until=PICKUPS[-10]).held_out) == 2000
+    assert len(recipe(known_until=PICKUPS[-1]).held_out) == 2000
+    assert len(recipe(since=PICKUPS[-1]).held_out) == 2000
+    assert len(recipe(since=PICKUPS[0]).held_out) == 2000
 
 
 def test_every_trip_is_learnt_from_or_held_out() -> None:
-    recipe = recipe_of(PICKUPS, since_break=PICKUPS[9000], known_until=PICKUPS[8800])
-    assert sorted([*recipe.learned.tolist(), *recipe.held_out.tolist()]) == list(range(10_000))
+    made = recipe(since=PICKUPS[9000], known_until=PICKUPS[8800])
+    assert sorted([*made.learned.rows.tolist(), *made.held_out.tolist()]) == list(range(10_000))
+    assert made.everything.rows.tolist() == list(range(10_000))
+
+
+def test_trips_of_before_a_break_are_learnt_with_the_durations_that_they_would_have_now() -> None:
+    made = recipe(since=PICKUPS[9000], factor=1.5)
+    for lesson in (made.learned, made.common, made.everything):
+        old = PICKUPS[lesson.rows] < PICKUPS[9000]
+        assert np.allclose(lesson.seconds[old], SECONDS[lesson.rows][old] * 1.5)
+        assert np.array_equal(lesson.seconds[~old], SECONDS[lesson.rows][~old])
+        assert lesson.weights is not None
+        assert set(lesson.weights[old].tolist()) == {OLD_WEIGHT}
+        assert set(lesson.weights[~old].tolist()) == {1.0}
+
+
+def test_the_change_is_told_without_the_trips_that_judge() -> None:
+    """Were the held-out trips heard, the judged model would know their level."""
+    since = PICKUPS[9400]
+    log_ratio = np.where(since <= PICKUPS, 0.4, 0.0)
+    log_ratio[recipe(since=since).held_out] = 99.0
+    zeros = np.zeros(len(PICKUPS), dtype=np.int16)
+    made = recipe_of(PICKUPS, SECONDS, since=Break(since, Errors(log_ratio, zeros, zeros)))
+    assert np.allclose(made.learned.seconds[:9400], SECONDS[:9400] * np.exp(0.4))
+
+
+def test_what_is_normal_is_told_by_a_random_part_of_trips_as_they_are_now() -> None:
+    made = recipe()
+    assert len(made.usual) == 2000
+    assert made.usual.min() < 100
+    assert not set(made.usual.tolist()) & set(made.common.rows.tolist())
+    after = recipe(since=PICKUPS[9000])
+    assert after.current.tolist() == list(range(9000, 10_000))
+    assert len(after.usual) == 500
+    assert after.usual.min() >= 9000
+
+
+def test_a_change_of_one_area_and_of_one_band_is_told_apart() -> None:
+    """Half the trips start in area 1 and take 50% longer since the change, those of band 2 another 20%."""
+    rng = np.random.default_rng(5)
+    area, band = rng.integers(0, 2, 40_000), rng.integers(0, 5, 40_000)
+    new = np.arange(40_000) >= 20_000
+    truth = np.where(area == 1, np.log(1.5), 0.0) + np.where(band == 2, np.log(1.2), 0.0)
+    errors = Errors(truth * new + rng.normal(0, 0.1, 40_000), area, band)
+    found = errors.correction(np.flatnonzero(~new), np.flatnonzero(new))
+    assert np.abs(found - truth[~new]).max() < 0.03
+
+
+def test_few_trips_of_an_area_say_little_of_it() -> None:
+    area = np.array([0] * 1000 + [1] * 1000 + [0] * 500 + [1] * 5)
+    errors = Errors(np.where(np.arange(2505) >= 2500, 5.0, 0.0), area, np.zeros(2505, dtype=np.intp))
+    found = errors.correction(np.arange(2000), np.arange(2000, 2505))
+    assert 0.0 < found[-1] < 0.3
