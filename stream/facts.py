@@ -18,6 +18,6 @@ async def new_facts(monitor: Monitor, store: LoopStore, registered: Registered) 
         baseline = await store.baseline(serving.champion, serving.run_id)
         rolled_back = monitor.champion is not None and await store.rolled_back(serving.champion)
         facts.append(ChampionChanged(serving.champion, baseline, rolled_back))
-    if serving.shadow != monitor.shadow:
+    if serving.shadow != monitor.shadow and monitor.began:  # a comparison begins at a minute of event time
         facts.append(ShadowChanged(serving.shadow))
     return facts

@@ -37,6 +37,7 @@ class Monitor:
         self.owes = True  # announcements, perhaps: the last leader may not have come to it
         self.champion: int | None = None
         self.shadow: int | None = None
+        self.began = False  # whether the loop was ever given a step, and so knows what time it is
         self._begin()
 
     # --- going on where another was -----------------------------------------------------------------------------------
@@ -149,6 +150,7 @@ class Monitor:
 
     def _give(self, given: Step | Fact) -> list[Decision]:
         if isinstance(given, Step):
+            self.began = True
             return self.loop.step(given)
         if isinstance(given, ChampionChanged):
             self.champion = given.version
