@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from batch.candidate import Candidate
 from batch.compare import Contender, Progress, clipped, compare, taught
-from batch.correction import Errors
 from batch.labelled import LabelledTrips
 from batch.pack import OpenGraph, Score, Trained, pack
-from batch.recipe import BEFORE_BREAK, Break, Lesson, recipe_of
+from batch.recipe import BEFORE_BREAK, Break, Recipe, recipe_of
 from domain.areas import AreaGrid
 from domain.baselines import Baseline, band_of, baseline_of
 from domain.data_gates import City, Evidence, data_gates
@@ -123,7 +122,7 @@ class BuildModel:
         change = self._change(labelled, evidence.since_break, rival, city)
         recipe = recipe_of(labelled.trips.pickup_at, labelled.seconds, change=change, known_until=evidence.known_until)
         contenders = compare(self.candidates, labelled, self.threads, self.progress, recipe, thorough=self.thorough)
-        built = self._build(contenders, labelled, recipe.everything)
+        built = self._build(contenders, labelled, recipe)
         return Judged([*gates, *self._judge(built, labelled, rival, trusted, city)], built, labelled)
 
     def _change(self, labelled: LabelledTrips, since: np.datetime64 | None, rival: Rival | None, city: City) -> Break | None:
@@ -138,7 +137,7 @@ class BuildModel:
             answers[near] = rival.score(features_of(labelled.trips.take(near), self.clock))
         return Break(since, answers, (groups["area"], groups["hour band"]))
 
-    def _build(self, contenders: Sequence[Contender], labelled: LabelledTrips, lesson: Lesson) -> Built:
+    def _build(self, contenders: Sequence[Contender], labelled: LabelledTrips, recipe: Recipe) -> Built:
         """Learn from all trips; calibrate on those that the judged model had not seen."""
         best = contenders[0]
         self.progress(f"training {best.candidate.name} on all trips")
@@ -146,7 +145,7 @@ class BuildModel:
         half = len(actual) // 2
         coverage = coverage_of(calibrate(best.predicted[:half], actual[:half]), best, labelled, first=half)
         features = labelled.features()
-        fitted = best.candidate.fit(features[lesson.rows], lesson.seconds, self.threads, lesson.weights)
+        fitted = taught(best.candidate, recipe.everything, features, self.threads)
         trained = Trained(best.candidate.name, fitted, calibrate(best.predicted, actual))
         self.progress("checking the graph against the library")
         package = pack(trained, features[best.held_out], self.clock, self.open_graph)

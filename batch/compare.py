@@ -72,8 +72,8 @@ def clipped(seconds: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _contend(candidate: Candidate, features: Matrix, labelled: LabelledTrips, recipe: Recipe, threads: int) -> Contender:
     started = time.monotonic()
-    lesson, held_out = recipe.learned, recipe.held_out
-    fitted = candidate.fit(features[lesson.rows], lesson.seconds, threads, lesson.weights)
+    held_out = recipe.held_out
+    fitted = taught(candidate, recipe.learned, features, threads)
     predicted = clipped(fitted.predict(features[held_out]))
     took = time.monotonic() - started
     return Contender(candidate, fitted, held_out, predicted, took, scores_of(predicted, labelled.seconds[held_out]))

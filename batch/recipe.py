@@ -3,7 +3,8 @@
 After a break the trips since then are few, and those of before are many but wrong. What they still know is how trips differ
 from each other; what has changed is the level. So the older ones are kept, and their durations are corrected by how much more
 the champion errs since the break than before: as a whole, by area and by band of the hour, each drawn towards none while its
-trips are few. On the spring of 2020 this beat leaving them out, weighing them down, and going on from the old model's trees.
+trips are few. On the spring of 2020 this beat leaving them out, weighing them down by age, and going on from the old model's
+trees; and where the break was a false alarm, it did the least harm.
 """
 
 from collections.abc import Sequence
@@ -14,12 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.entities.trips import Floats, Times
-from domain.evaluation import Rows, Split, hold_out
+from domain.evaluation import HELD_OUT_SHARE, RANDOM_SEED, Rows, Split, hold_out
 from domain.quality import TRAINING_DURATION_SECONDS
 
 LEAST_HELD_OUT = 150  # below it neither a held-out error nor an interval means anything
+LEAST_SINCE_BREAK = 50  # the same where there are not more
 HELD_OUT_SINCE_BREAK = 1 / 3  # of the trips since a break at most: the rest must teach what has changed
 BEFORE_BREAK = np.timedelta64(120, "D")  # how far back older trips are still of use
+OLDER_WEIGHT = 0.5  # of a trip of before the break
+USUAL_TRIPS = 1000  # say what is normal for a model; of fewer than twice as many trips, half do
 PRIOR_TRIPS = 200.0  # a group's own correction counts half when it has so many trips since the break
 
 Groups = Sequence[NDArray[Any]]
@@ -41,12 +45,17 @@ class Lesson:
 class Recipe:
     """`learned` makes the model that is judged by the rows `held_out`, all of which started later than any of it.
 
-    `everything` makes the model that is registered.
+    `everything` makes the model that is registered. What is normal for it is told by one that learns from `common`, by its
+    errors on `usual`: rows drawn at random from `current`, which are all rows, or those since the break. The newest trips would
+    not do for that: every week has a level of its own.
     """
 
     learned: Lesson
     held_out: Rows
     everything: Lesson
+    common: Lesson
+    usual: Rows
+    current: Rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,15 +80,33 @@ def recipe_of(
     neither knows; and not most of the trips since a break. Either bound gives way where it would leave too few. What is held
     out teaches nothing, not even how much has changed.
     """
+    learned, held_out = _by_time(pickup_at, known_until, None if change is None else _enough_since(pickup_at, change.since))
+    everything = np.arange(len(pickup_at))
+    current = everything if change is None else np.flatnonzero(pickup_at >= change.since)
+    current = current if len(current) else everything  # a break that is still to come
+    usual = _drawn(current)
+
+    def lesson(rows: Rows) -> Lesson:
+        return _lesson(rows, pickup_at, seconds, change)
+
+    return Recipe(lesson(learned), held_out, lesson(everything), lesson(np.setdiff1d(everything, usual)), usual, current)
+
+
+def _by_time(pickup_at: Times, known_until: np.datetime64 | None, enough: np.datetime64 | None) -> tuple[Rows, Rows]:
     learned, held_out = hold_out(Split.TIME, pickup_at)
-    for bound in (known_until, None if change is None else _enough_since(pickup_at, change.since)):
+    for bound, least in ((known_until, LEAST_HELD_OUT), (enough, LEAST_SINCE_BREAK)):
         if bound is None:
             continue
         later = np.flatnonzero(pickup_at > bound)
-        if LEAST_HELD_OUT <= len(later) < len(held_out):
+        if least <= len(later) < len(held_out):
             learned, held_out = np.flatnonzero(pickup_at <= bound), later
-    everything = np.arange(len(pickup_at))
-    return Recipe(_lesson(learned, pickup_at, seconds, change), held_out, _lesson(everything, pickup_at, seconds, change))
+    return learned, held_out
+
+
+def _drawn(rows: Rows) -> Rows:
+    """A fifth of the rows at random, or more where that would be few; in order."""
+    count = max(round(len(rows) * HELD_OUT_SHARE), min(USUAL_TRIPS, len(rows) // 2))
+    return np.sort(np.random.default_rng(RANDOM_SEED).permutation(rows)[:count])
 
 
 def _lesson(rows: Rows, pickup_at: Times, seconds: Floats, change: Break | None) -> Lesson:
@@ -92,7 +119,8 @@ def _lesson(rows: Rows, pickup_at: Times, seconds: Floats, change: Break | None)
     if change.answers is not None and len(new) and len(old):
         factor = np.exp(_shift(old, new, np.log(seconds / change.answers), change.groups))
         corrected = np.clip(corrected * factor, *TRAINING_DURATION_SECONDS)
-    return Lesson(np.concatenate([old, new]), np.concatenate([corrected, seconds[new]]))
+    weights = np.concatenate([np.full(len(old), OLDER_WEIGHT), np.ones(len(new))])
+    return Lesson(np.concatenate([old, new]), np.concatenate([corrected, seconds[new]]), weights)
 
 
 def _shift(old: Rows, new: Rows, residual: Floats, groups: Groups) -> Floats:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from batch.correction import Errors
-from batch.recipe import OLD_WEIGHT, Break, Recipe, recipe_of
+from batch.recipe import OLDER_WEIGHT, Break, Recipe, recipe_of
+from domain.entities.trips import Floats
 
 HOUR = np.timedelta64(3_600_000_000, "us")
 PICKUPS = np.datetime64("2020-01-01T00:00:00", "us") + np.arange(10_000) * HOUR
@@ -11,12 +11,11 @@ SECONDS = np.linspace(300.0, 900.0, len(PICKUPS))
 
 
 def recipe(known_until: np.datetime64 | None = None, since: np.datetime64 | None = None, factor: float = 1.5) -> Recipe:
-    """Of trips that take `factor` times as long since the break; the champion had been right before."""
+    """Of trips that take `factor` times as long since the break as the champion says, who had been right before."""
     if since is None:
         return recipe_of(PICKUPS, SECONDS, known_until=known_until)
-    log_ratio = np.where(since <= PICKUPS, np.log(factor), 0.0)
-    errors = Errors(log_ratio, np.zeros(len(PICKUPS), dtype=np.int16), np.zeros(len(PICKUPS), dtype=np.intp))
-    return recipe_of(PICKUPS, SECONDS, known_until=known_until, since=Break(since, errors))
+    answers = np.where(since <= PICKUPS, SECONDS / factor, SECONDS)
+    return recipe_of(PICKUPS, SECONDS, known_until=known_until, change=Break(since, answers.astype(np.float32)))
 
 
 def test_the_newest_fifth_is_held_out() -> None:
@@ -48,29 +47,41 @@ def test_a_bound_that_would_leave_too_few_gives_way() -> None:
 
 def test_every_trip_is_learnt_from_or_held_out() -> None:
     made = recipe(since=PICKUPS[9000], known_until=PICKUPS[8800])
-    assert sorted([*made.learned.rows.tolist(), *made.held_out.tolist()]) == list(range(10_000))
-    assert made.everything.rows.tolist() == list(range(10_000))
+    first = 9000 - 120 * 24
+    assert sorted([*made.learned.rows.tolist(), *made.held_out.tolist()]) == list(range(first, 10_000))
+    assert made.everything.rows.tolist() == list(range(first, 10_000))
 
 
 def test_trips_of_before_a_break_are_learnt_with_the_durations_that_they_would_have_now() -> None:
     made = recipe(since=PICKUPS[9000], factor=1.5)
     for lesson in (made.learned, made.common, made.everything):
         old = PICKUPS[lesson.rows] < PICKUPS[9000]
-        assert np.allclose(lesson.seconds[old], SECONDS[lesson.rows][old] * 1.5)
+        assert np.allclose(lesson.seconds[old], SECONDS[lesson.rows][old] * 1.5, rtol=1e-6)
         assert np.array_equal(lesson.seconds[~old], SECONDS[lesson.rows][~old])
         assert lesson.weights is not None
-        assert set(lesson.weights[old].tolist()) == {OLD_WEIGHT}
+        assert set(lesson.weights[old].tolist()) == {OLDER_WEIGHT}
         assert set(lesson.weights[~old].tolist()) == {1.0}
 
 
 def test_the_change_is_told_without_the_trips_that_judge() -> None:
     """Were the held-out trips heard, the judged model would know their level."""
     since = PICKUPS[9400]
-    log_ratio = np.where(since <= PICKUPS, 0.4, 0.0)
-    log_ratio[recipe(since=since).held_out] = 99.0
-    zeros = np.zeros(len(PICKUPS), dtype=np.int16)
-    made = recipe_of(PICKUPS, SECONDS, since=Break(since, Errors(log_ratio, zeros, zeros)))
-    assert np.allclose(made.learned.seconds[:9400], SECONDS[:9400] * np.exp(0.4))
+    answers = np.where(since <= PICKUPS, SECONDS / 1.5, SECONDS).astype(np.float32)
+    answers[recipe(since=since).held_out] = 1.0
+    made = recipe_of(PICKUPS, SECONDS, change=Break(since, answers))
+    old = PICKUPS[made.learned.rows] < since
+    assert np.allclose(made.learned.seconds[old], SECONDS[made.learned.rows][old] * 1.5, rtol=1e-6)
+
+
+def test_trips_of_long_before_a_break_are_left_out() -> None:
+    made = recipe(since=PICKUPS[9000])
+    assert PICKUPS[made.everything.rows].min() == PICKUPS[9000 - 120 * 24]
+
+
+def test_nothing_is_held_out_twice_nor_learnt_and_held_out() -> None:
+    made = recipe(since=PICKUPS[9000])
+    assert not set(made.learned.rows.tolist()) & set(made.held_out.tolist())
+    assert not set(made.common.rows.tolist()) & set(made.usual.tolist())
 
 
 def test_what_is_normal_is_told_by_a_random_part_of_trips_as_they_are_now() -> None:
@@ -90,13 +101,23 @@ def test_a_change_of_one_area_and_of_one_band_is_told_apart() -> None:
     area, band = rng.integers(0, 2, 40_000), rng.integers(0, 5, 40_000)
     new = np.arange(40_000) >= 20_000
     truth = np.where(area == 1, np.log(1.5), 0.0) + np.where(band == 2, np.log(1.2), 0.0)
-    errors = Errors(truth * new + rng.normal(0, 0.1, 40_000), area, band)
-    found = errors.correction(np.flatnonzero(~new), np.flatnonzero(new))
+    log_ratio = truth * new + rng.normal(0, 0.1, 40_000)
+    found = corrections(log_ratio, new, area, band)
     assert np.abs(found - truth[~new]).max() < 0.03
 
 
 def test_few_trips_of_an_area_say_little_of_it() -> None:
+    """Five of them take e times as long, 500 of the other area as long as ever."""
     area = np.array([0] * 1000 + [1] * 1000 + [0] * 500 + [1] * 5)
-    errors = Errors(np.where(np.arange(2505) >= 2500, 5.0, 0.0), area, np.zeros(2505, dtype=np.intp))
-    found = errors.correction(np.arange(2000), np.arange(2000, 2505))
-    assert 0.0 < found[-1] < 0.3
+    new = np.arange(2505) >= 2000
+    found = corrections(np.where(np.arange(2505) >= 2500, 1.0, 0.0), new, area)
+    assert 0.0 < found[-1] < 0.05
+
+
+def corrections(log_ratio: Floats, new: np.ndarray, *groups: np.ndarray) -> Floats:
+    """By how much ln(seconds) of old trips is corrected; `log_ratio` is what trips take beyond the champion's word."""
+    pickup_at = np.where(new, PICKUPS[5000], PICKUPS[4999])
+    seconds = np.full(len(new), 600.0)
+    answers = (seconds / np.exp(log_ratio)).astype(np.float32)
+    lesson = recipe_of(pickup_at, seconds, change=Break(PICKUPS[5000], answers, groups)).everything
+    return np.asarray(np.log(lesson.seconds[: int((~new).sum())] / 600.0))
