@@ -58,8 +58,9 @@ def cause_of(findings: Sequence[Finding], alarms: Sequence[str], watcher: Watche
 def _moved_areas(first: Finding, watcher: Watcher) -> list[int]:
     """The watched areas that moved the same way, by at least half as much, the most moved first."""
     evidence = watcher.suspicion.evidence if watcher.suspicion else None
-    wholes = {area: evidence.trails[area].whole() for area in watcher.areas if evidence and area in evidence.trails}
-    moved = {area: sample for area, sample in wholes.items() if _moved(sample, first)}
+    trails = {area: evidence.trails[area] for area in watcher.areas if evidence and area in evidence.trails}
+    samples = {area: trail.since(first.since) for area, trail in trails.items()}
+    moved = {area: sample for area, sample in samples.items() if _moved(sample, first)}
     return sorted(moved, key=lambda area: -abs(moved[area].mean))
 
 

@@ -9,11 +9,16 @@ from domain.loop.residuals import CITY, Sample
 from domain.policy import Confirmation, Suspicion
 
 HOUR = 60
+THIRDS = 3
+HELD_SHARE = 0.5  # of the shift, in each third of the time
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A shift that a tier confirms: its size, how many labels over how many hours show it, and its standard error."""
+    """A shift that a tier confirms: its size, how many labels over how many hours show it, and its standard error.
+
+    `since`: the first minute of the first cohort that counts.
+    """
 
     segment: int
     shift: float
@@ -21,6 +26,7 @@ class Finding:
     hours: float
     standard_error: float
     tier: Confirmation
+    since: int
 
     @property
     def z(self) -> float:
@@ -30,42 +36,60 @@ class Finding:
 
 @dataclass(slots=True)
 class Trail:
-    """One segment's samples by cohort, in order."""
+    """One segment's samples by hour of the cohort, in order; `until` is the end of the newest cohort."""
 
-    cohorts: list[int] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
+    until: int = 0
 
-    def add(self, cohort: int, sample: Sample) -> None:
-        """Append."""
-        self.cohorts.append(cohort)
-        self.samples.append(sample)
+    def add(self, cohort: int, sample: Sample, step_minutes: int) -> None:
+        """Take in a cohort."""
+        self.until = cohort + step_minutes
+        start = cohort // HOUR * HOUR
+        if self.starts and self.starts[-1] == start:
+            self.samples[-1] = self.samples[-1].plus(sample)
+        else:
+            self.starts.append(start)
+            self.samples.append(sample)
 
-    def judge(self, segment: int, tier: Confirmation, limits: Suspicion, step_minutes: int) -> Finding | None:
-        """Whether the latest samples that fill the tier's hours and labels hold a shift of its size."""
-        if not self.cohorts:
+    def judge(self, segment: int, tier: Confirmation, limits: Suspicion) -> Finding | None:
+        """Whether the latest samples that fill the tier's hours and labels hold a shift of its size, all the time."""
+        if not self.starts:
             return None
-        counts, totals, squares = (np.cumsum(column[::-1]) for column in np.array(self.samples, dtype=np.float64).T)
-        hours = (self.cohorts[-1] + step_minutes - np.array(self.cohorts[::-1])) / HOUR
+        counts = np.cumsum([sample.size for sample in reversed(self.samples)])
+        hours = (self.until - np.array(self.starts[::-1])) / HOUR
         enough = np.flatnonzero((counts >= tier.labels) & (hours >= tier.hours))
         if not len(enough):
             return None
-        place = enough[0]
-        whole = Sample(int(counts[place]), float(totals[place]), float(squares[place]))
-        error = _with_days(whole.standard_error, float(hours[place]), segment, limits)
-        found = Finding(segment, whole.mean, whole.size, float(hours[place]), error, tier)
-        return found if abs(found.shift) >= tier.shift and found.z >= limits.z else None
+        taken = int(enough[0]) + 1
+        window, lasted = self.samples[-taken:], float(hours[taken - 1])
+        whole = _together(window)
+        error = _with_days(whole.standard_error, lasted, segment, limits)
+        found = Finding(segment, whole.mean, whole.size, lasted, error, tier, self.starts[-taken])
+        return found if abs(found.shift) >= tier.shift and found.z >= limits.z and _holds(window, found.shift) else None
 
     @property
     def labels(self) -> int:
         """How many."""
         return sum(sample.size for sample in self.samples)
 
-    def whole(self) -> Sample:
-        """Everything together."""
-        total = Sample()
-        for sample in self.samples:
-            total = total.plus(sample)
-        return total
+    def since(self, minute: int) -> Sample:
+        """Everything from that minute on, together."""
+        return _together([sample for start, sample in zip(self.starts, self.samples, strict=True) if start >= minute])
+
+
+def _together(samples: Sequence[Sample]) -> Sample:
+    total = Sample()
+    for sample in samples:
+        total = total.plus(sample)
+    return total
+
+
+def _holds(window: Sequence[Sample], shift: float) -> bool:
+    """Whether every third of the window shows most of the shift: one bad hour makes no bad day."""
+    places = np.array_split(np.arange(len(window)), THIRDS)
+    thirds = (_together([window[place] for place in part]) for part in places)
+    return all(part.size == 0 or part.mean / shift >= HELD_SHARE for part in thirds)
 
 
 def _with_days(standard_error: float, hours: float, segment: int, limits: Suspicion) -> float:
@@ -87,13 +111,13 @@ class Evidence:
         if cohort < self.since:
             return
         for segment, sample in samples.items():
-            self.trails.setdefault(segment, Trail()).add(cohort, sample)
+            self.trails.setdefault(segment, Trail()).add(cohort, sample, self.step_minutes)
 
     def judge(self, tiers: Sequence[Confirmation], limits: Suspicion, watched: set[int]) -> list[Finding]:
         """What is confirmed, by segment, the city first; each by the first tier that holds."""
         found = []
         for segment in sorted(self.trails.keys() & watched):
-            findings = (self.trails[segment].judge(segment, tier, limits, self.step_minutes) for tier in tiers)
+            findings = (self.trails[segment].judge(segment, tier, limits) for tier in tiers)
             first = next((finding for finding in findings if finding), None)
             if first:
                 found.append(first)

@@ -169,10 +169,12 @@ class Loop:
         body["exclude"] = [[since, until if until is not None else self.minute] for since, until in self.feed.faulty]
         return Request(RequestKind.RETRAINING, episode.subject, episode.cause.reason, self.minute, body)
 
-    def _close(self) -> None:
+    def _close(self, unresolved: str | None = None) -> None:
+        """`unresolved`: why the shift, if there is one, is still there."""
         self.phase, self.episode, self.trial = Phase.WATCHING, None, None
         if self.watcher:
-            self.watcher.restart()
+            since = self.minute if unresolved else 0
+            self.watcher.restart(since - self._policy.time.maturity_minutes if since else 0, unresolved)
 
     # --- comparisons --------------------------------------------------------------------------------------------------
 
@@ -187,7 +189,7 @@ class Loop:
             verdict = "worse" if result is Result.SHADOW_WORSE else "not shown to be better in time"
             self._permits.refused(self.episode)
             dismissal = self._request(RequestKind.DISMISSAL, f"the challenger is {verdict}: {words}", numbers)
-            self._close()
+            self._close(f"the challenger of {subject} was dismissed")
             return [dismissal]
         if result is Result.SHADOW_BETTER:
             request = self._request(RequestKind.ROLLBACK, f"the new champion is worse than the one before: {words}", numbers)
@@ -212,13 +214,13 @@ class Loop:
         earned = self.phase is Phase.PROMOTING and self.trial is not None and fact.version == self.trial.shadow
         context = self._policy, self._make_detector, self._grid, self._clock
         self.watcher = Watcher(*context, version=fact.version, baseline=fact.baseline)
-        self.watcher.restart(blind_before=self.minute)
+        self.watcher.restart(self.minute, f"version {fact.version} is new")
         if earned and before is not None and self.episode is not None:
             self._permits.promoted(self.episode)
             self.phase = Phase.PROBATION
             self.trial = PairTrial(fact.version, before, self.minute, self._policy.watch)
             return []
-        self._close()
+        self.phase, self.episode, self.trial = Phase.WATCHING, None, None
         return []
 
     def _shadow_changed(self, fact: ShadowChanged) -> list[Decision]:
@@ -241,9 +243,9 @@ class Loop:
             if fact.outcome is Outcome.REGISTERED and fact.version is not None:
                 return self._compare(self.episode, fact.version)
             self._permits.refused(self.episode)
-            self._close()
+            self._close(f"the training of {fact.subject} came to nothing")
         elif fact.kind in (RequestKind.PROMOTION, RequestKind.ROLLBACK) and fact.outcome is not Outcome.DONE:
-            self._close()
+            self._close(f"the {fact.kind} of {fact.subject} failed")
         return []
 
     def _compare(self, episode: Episode, version: int) -> list[Decision]:

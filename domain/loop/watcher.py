@@ -26,11 +26,12 @@ BY_LABELS = (Signal.LOG_RATIO, Signal.COMPLETION_RATIO)  # what may open a suspi
 
 @dataclass(slots=True)
 class Suspicion:
-    """Opened by an alarm at `minute`; the alarms so far, in words."""
+    """Opened by an alarm at `minute`, or for want of one; the reasons so far, in words."""
 
     minute: int
     evidence: Evidence
     alarms: list[str] = field(default_factory=list)
+    silent: bool = False  # no alarm has opened it: nobody needs to hear that nothing came of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,17 @@ class Watcher:
         self.areas = _watched_areas(policy, baseline)
         self.restart()
 
-    def restart(self, blind_before: int = 0) -> None:
-        """Forget alarms and suspicion; cohorts that began before that minute count for nothing."""
-        self.suspicion, self._blind_before = None, max(blind_before, self._blind_before)
+    def restart(self, blind_before: int = 0, suspect: str | None = None) -> None:
+        """Forget alarms and suspicion; cohorts that began before that minute count for nothing.
+
+        `suspect`: begin with a suspicion, for this reason. Detectors see changes: a shift that is there from the start, or
+        that a training has not removed, is none to them.
+        """
+        self._blind_before = max(blind_before, self._blind_before)
+        self.suspicion = None
+        if suspect is not None:
+            evidence = Evidence(self._blind_before, self._policy.time.step_minutes)
+            self.suspicion = Suspicion(self._blind_before, evidence, [suspect], silent=True)
         self._series = {(signal, CITY): self._new(signal) for signal in Signal}
         for area in self.areas:
             self._series[Signal.LOG_RATIO, area] = self._new(Signal.LOG_RATIO, areas_only=True)
@@ -162,6 +171,7 @@ class Watcher:
             self.suspicion = Suspicion(step.minute, Evidence(since, length))
         if words not in self.suspicion.alarms:
             self.suspicion.alarms.append(words)
+        self.suspicion.silent = False
 
     def _given_up(self, step: Step) -> list[Record]:
         suspicion, limits = self.suspicion, self._policy.suspicion
@@ -171,10 +181,15 @@ class Watcher:
         if hours <= limits.most_hours:
             return []
         trail = suspicion.evidence.trails.get(CITY)
-        shift = trail.whole().mean if trail else 0.0
+        shift = trail.since(0).mean if trail else 0.0
         reason = f"{labels:,} labels in {hours:.0f} h after the alarm show no lasting shift ({share_change(shift)})"
+        silent = suspicion.silent
         self.restart()
-        return [Record("drift.dismissed", "suspicion", reason, step.minute, {"labels": labels, "shift": round(shift, 4)})]
+        return (
+            []
+            if silent
+            else [Record("drift.dismissed", "suspicion", reason, step.minute, {"labels": labels, "shift": round(shift, 4)})]
+        )
 
 
 def _watched_areas(policy: Policy, baseline: Baseline | None) -> list[int]:
