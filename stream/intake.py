@@ -88,21 +88,28 @@ class Intake:
     async def _recount(
         self, monitor: Monitor, source_id: int, stretches: Sequence[Stretch], until: float, caught_up: set[int]
     ) -> bool:
-        """Whether all of it is counted; what is counted is taken in either way. `caught_up`: had no more at their ends."""
-        for stretch in stretches:
-            first = stretch.first_offset
-            while first < stretch.next_offset:
-                if time.monotonic() > until:
-                    return False
-                last = min(first + RECOUNT_OFFSETS, stretch.next_offset)
-                rows = await self._store.stretch(source_id, stretch.partition, (first, last))
-                tally, newest_us = await asyncio.to_thread(_counted, rows, Span(stretch.partition, first, last))
-                at_end = last == stretch.next_offset and stretch.partition in caught_up
-                monitor.add([ReportedSpan(stretch.partition, first, last, newest_us, at_end)], tally)
-                self._metrics.recounted.inc(last - first)
-                first = last
-            log.info("recounted", partition=stretch.partition, first=stretch.first_offset, next=stretch.next_offset)
+        """Whether all of it is counted; what is counted is taken in either way. `caught_up`: had no more at their ends.
+
+        Piece by piece, of the partition that is least far: steps close meanwhile, and little stays open.
+        """
+        ends = {stretch.partition: stretch.next_offset for stretch in stretches}
+        while left := {number: end for number, end in ends.items() if monitor.offset(number) < end}:
+            if time.monotonic() > until:
+                return False
+            number = min(left, key=monitor.minute)
+            await self._recount_piece(monitor, source_id, number, left[number], caught_up)
+        if ends:
+            log.info("recounted", next_offsets=ends)
         return True
+
+    async def _recount_piece(self, monitor: Monitor, source_id: int, number: int, end: int, caught_up: set[int]) -> None:
+        first = monitor.offset(number)
+        last = min(first + RECOUNT_OFFSETS, end)
+        rows = await self._store.stretch(source_id, number, (first, last))
+        tally, newest_us = await asyncio.to_thread(_counted, rows, Span(number, first, last))
+        at_end = last == end and number in caught_up
+        monitor.add([ReportedSpan(number, first, last, newest_us, at_end)], tally)
+        self._metrics.recounted.inc(last - first)
 
     async def _meet(self, monitor: Monitor, source_id: int, partitions: Sequence[int]) -> None:
         if not monitor.knows(partitions):

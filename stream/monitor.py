@@ -12,7 +12,7 @@ from domain.tallies import Cells, Tally
 from stream.monitor_ports import LoopState
 
 HOUR = 60
-SWEEP_MINUTES = 48 * HOUR  # once a day of event time: trips that had come so late that their hour was over
+LOOK_BACK_MINUTES = 48 * HOUR  # for trips that had begun to be told of when their hour was over already
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,11 @@ class Monitor:
         """Up to where a partition is taken in."""
         return self.tracker.reaches[partition].next_offset
 
+    def minute(self, partition: int) -> int:
+        """How late it is in a partition; before all minutes where nothing of it was seen."""
+        minute = self.tracker.reaches[partition].minute
+        return -1 if minute is None else minute
+
     def knows(self, partitions: Iterable[int]) -> bool:
         """Whether all of these were met."""
         return self.tracker.reaches.keys() >= set(partitions)
@@ -91,9 +96,9 @@ class Monitor:
             reach.caught_up = True
             self._changed = True
 
-    def close_steps(self) -> None:
-        """Give the loop the steps that have become complete."""
-        for step in self.tracker.closable():
+    def close_steps(self, watermark: int | None = None) -> None:
+        """Give the loop the steps that have become complete, by the watermark of now or by one of before."""
+        for step in self.tracker.closable(watermark):
             self._enter(step, step.minute)
 
     def learn(self, facts: Iterable[Fact]) -> None:
@@ -105,18 +110,17 @@ class Monitor:
 
     def round(self) -> Round | None:
         """What changed since the last round that was stored, or None."""
-        self.close_steps()  # also adds up what was added
         expire = self._to_expire()
-        if not self._changed and not self._entries and expire is None:
+        if not self._changed and not self._entries and not expire:
             return None
         return Round(
             before=self._before,
             after=Standing(
                 seq=self._seq,
                 reaches={partition: replace(reach) for partition, reach in self.tracker.reaches.items()},
-                open=self.tracker.open,
+                open=self.tracker.gather(),
                 closed_until=self.tracker.closed_until,
-                expired_until=expire[1] if expire else self._expired_until,
+                expired_until=expire[0][1] if expire else self._expired_until,
                 announced_event_id=self.announced_event_id,
             ),
             cells=Cells.merged(self._cells),
@@ -158,15 +162,12 @@ class Monitor:
             self.shadow = given.version
         return self.loop.learn(given)
 
-    def _to_expire(self) -> tuple[int, int] | None:
-        """The minutes of pickups to look at for trips that have not ended in time: whole hours, a day of them at most."""
+    def _to_expire(self) -> tuple[tuple[int, int], ...]:
+        """Pickups whose trips should have ended: whole hours, a day of them at most; and the hours before them once more."""
         closed = self.tracker.closed_until
         if closed is None:
-            return None
+            return ()
         over = (closed - self._timing.expiry_hours * HOUR) // HOUR * HOUR
-        first = self._expired_until if self._expired_until is not None else over - SWEEP_MINUTES
+        first = self._expired_until if self._expired_until is not None else over - LOOK_BACK_MINUTES
         until = min(over, first + 24 * HOUR)
-        if until <= first:
-            return None
-        a_day_ends = first // (24 * HOUR) != until // (24 * HOUR)
-        return (min(first, until - SWEEP_MINUTES) if a_day_ends else first), until
+        return ((first, until), (first - LOOK_BACK_MINUTES, until - LOOK_BACK_MINUTES)) if until > first else ()

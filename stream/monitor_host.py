@@ -13,6 +13,7 @@ from domain.policy import Timing
 from domain.ports import Announce
 from stream.announcer import Announcer
 from stream.facts import new_facts
+from stream.hindsight import Hindsight
 from stream.inbox import Inbox
 from stream.intake import Intake
 from stream.monitor import Monitor
@@ -26,6 +27,7 @@ IDLE_SECONDS = 1.0
 REST = 9  # times as long as it has worked
 LONGEST_REST_SECONDS = 30.0
 FACTS_SECONDS = 1.0
+CALM_SECONDS = 1.0  # a partition that says nothing for so long, while others go on, has nothing to say
 IMPATIENT_SECONDS = 30.0  # facts are told where all events are taken in, or after so long
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 30.0
 
@@ -55,6 +57,7 @@ class MonitorHost:
         self._parts, self._stopping = parts, stopping
         self._intake = Intake(parts.store, parts.topic, parts.inbox, parts.metrics)
         self._announcer = Announcer(parts.store, parts.announce)
+        self._hindsight = Hindsight(CALM_SECONDS)
         self._leads = asyncio.Event()
         self._monitor: Monitor | None = None
         self._source_id = 0
@@ -98,7 +101,7 @@ class MonitorHost:
             self._parts.metrics.seconds.inc(worked)
             await asyncio.sleep(max(min(worked * REST, LONGEST_REST_SECONDS), self._backed_off()))
             if not more:
-                await _wait(self._parts.inbox.filled, IDLE_SECONDS)
+                await _wait(self._parts.inbox.filled, IDLE_SECONDS if self._hindsight.settled else CALM_SECONDS)
 
     async def _guarded_turn(self) -> bool:
         try:
@@ -125,7 +128,9 @@ class MonitorHost:
         """One round: take in, close steps, tell facts, store, announce. Whether there may be more to do at once."""
         monitor = self._monitor or await self._take_over()
         moved = await self._intake(monitor, self._source_id)
-        await asyncio.to_thread(monitor.close_steps)
+        calm = self._hindsight(monitor.tracker.watermark())
+        if calm is not None:
+            await asyncio.to_thread(monitor.close_steps, calm)
         await self._tell_facts(monitor)
         await self._store(monitor)
         await self._announcer(monitor)
@@ -140,6 +145,7 @@ class MonitorHost:
         async for entries in store.entries(standing.seq):
             await asyncio.to_thread(monitor.recall, entries)
         self._intake.begin()
+        self._hindsight = Hindsight(CALM_SECONDS)
         self._source_id, self._facts_at = source_id, 0.0
         if monitor.champion is None:
             monitor.learn(await new_facts(monitor, store, self._parts.registered))
@@ -148,7 +154,7 @@ class MonitorHost:
         return monitor
 
     async def _tell_facts(self, monitor: Monitor) -> None:
-        wait = FACTS_SECONDS if monitor.tracker.caught_up or monitor.champion is None else IMPATIENT_SECONDS
+        wait = FACTS_SECONDS if self._is_calm(monitor) or monitor.champion is None else IMPATIENT_SECONDS
         if time.monotonic() - self._facts_at < wait:
             return
         facts = await new_facts(monitor, self._parts.store, self._parts.registered)
@@ -156,6 +162,10 @@ class MonitorHost:
         for fact in facts:
             log.info("loop_learns", fact=type(fact).__name__)
         await asyncio.to_thread(monitor.learn, facts)
+
+    def _is_calm(self, monitor: Monitor) -> bool:
+        """Whether all that was published is in closed steps, as far as it can be."""
+        return monitor.tracker.caught_up and self._hindsight.settled
 
     async def _store(self, monitor: Monitor) -> None:
         made = monitor.round()

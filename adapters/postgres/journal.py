@@ -164,10 +164,8 @@ async def _decide(connection: Connection, decisions: tuple[Decision, ...]) -> No
 
 
 async def _expire(connection: Connection, made: Round) -> int:
-    if made.expire is None:
-        return 0
-    first, until = made.expire
-    return await expire(connection, first, until, made.after.closed_until or until)
+    now = made.after.closed_until
+    return sum([await expire(connection, first, until, now if now is not None else until) for first, until in made.expire])
 
 
 def _packed(tally: Tally) -> bytes:

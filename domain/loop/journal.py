@@ -57,7 +57,7 @@ class Round:
     """All that one round changed, to be stored together or not at all.
 
     `before` are the offsets that the round began with, and `after` where it ends. `cells` are added to the roll-ups. Trips with
-    a pickup in the minutes [first, until) of `expire` that have not ended are given up.
+    a pickup in the minutes [first, until) of one of `expire` that have not ended are given up.
     """
 
     before: Mapping[int, int]
@@ -65,7 +65,7 @@ class Round:
     cells: Cells
     entries: tuple[Entry, ...] = ()
     decisions: tuple[Decision, ...] = ()
-    expire: tuple[int, int] | None = None
+    expire: tuple[tuple[int, int], ...] = ()
 
 
 def moment(minute: int) -> datetime:

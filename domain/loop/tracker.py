@@ -111,10 +111,18 @@ class Tracker:
             return None
         return min((minute for minute in waiting if minute is not None), default=max(minutes))
 
-    def closable(self) -> list[Step]:
-        """The steps that have become complete, in order; they are closed with that."""
+    def gather(self) -> Tally:
+        """What is in no closed step yet, all added up."""
         self.open, self._added = Tally.merged([self.open, *self._added]), []
-        watermark = self.watermark()
+        return self.open
+
+    def closable(self, watermark: int | None = None) -> list[Step]:
+        """The steps that have become complete, in order; they are closed with that.
+
+        By a `watermark` of before, if one is given, instead of the one of now.
+        """
+        self.gather()
+        watermark = self.watermark() if watermark is None else watermark
         if watermark is None:
             return []
         length = self._timing.step_minutes

@@ -135,9 +135,8 @@ class InMemoryLoopStore:
         self.cells = Cells.merged([self.cells, made.cells])
         for decision in made.decisions:
             self._decide(decision)
-        if made.expire:
-            self.expirations.append(made.expire)
-        return Stored(1 if made.expire else 0)
+        self.expirations += made.expire
+        return Stored(len(made.expire))
 
     async def owed(self, after_event_id: int) -> list[tuple[int, LifecycleEvent]]:
         self._reach()

@@ -283,7 +283,7 @@ class TestExpiry:
     )
 
     async def _expire(self, store: LoopStore, source_id: int, hours: int = 1) -> int:
-        expire = (NOON_MINUTE, NOON_MINUTE + 60 * hours)
+        expire = ((NOON_MINUTE, NOON_MINUTE + 60 * hours),)
         made = _round(await store.standing(source_id), {}, closed_until=NOON_MINUTE + 1500, expire=expire)
         return (await store.commit(source_id, made)).expired
 

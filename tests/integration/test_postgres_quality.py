@@ -50,7 +50,7 @@ async def _seen(pool: Pool, closed_until: datetime, tallies: Sequence[Tally], ev
     standing, tally = await store.standing(source_id), Tally.merged(list(tallies))
     minute = minute_at(closed_until)
     after = replace(standing, reaches={0: Reach(len(events), minute)}, closed_until=minute)
-    await store.commit(source_id, Round({0: 0}, after, tally.cells, expire=(minute - 3000, minute - 1440)))
+    await store.commit(source_id, Round({0: 0}, after, tally.cells, expire=((minute - 3000, minute - 1440),)))
 
 
 def _tally(minutes: int, count: int = 12, lasted: float = 12, **versions: int) -> Tally:

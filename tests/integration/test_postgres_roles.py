@@ -86,7 +86,7 @@ async def test_the_worker_hosts_the_loop_in_its_own_role(
             (asked, Record("drift.alarm", "city", "why", MINUTE)),
         )
         before = {0: standing.reaches[0].next_offset}
-        stored = await store.commit(source_id, Round(before, after, tally.cells, entries, decisions, (MINUTE, MINUTE + 60)))
+        stored = await store.commit(source_id, Round(before, after, tally.cells, entries, decisions, ((MINUTE, MINUTE + 60),)))
         assert stored.expired == 1 - number
     assert (await store.unlearnt(), await store.baseline(1, None), await store.rolled_back(1)) == ([], None, False)
     assert [len(part) async for part in store.entries(2)] == [2]

@@ -108,7 +108,10 @@ class World:
     def _is_done(self) -> bool:
         reaches = self.store.standing_now.reaches
         ends = {partition: len(events) for partition, events in self.trips.log.items()}
-        return {partition: reach.next_offset for partition, reach in reaches.items()} == ends
+        if {partition: reach.next_offset for partition, reach in reaches.items()} != ends:
+            return False
+        closed, newest = self.store.standing_now.closed_until, max(reach.minute or 0 for reach in reaches.values())
+        return closed is not None and closed + 10 > newest
 
     async def until_learnt(self, count: int) -> list[Fact]:
         await _until(lambda: len(self.facts()) >= count)
@@ -127,7 +130,7 @@ class World:
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """No rests and no waits."""
-    for name in ("ASK_SECONDS", "IDLE_SECONDS", "FACTS_SECONDS", "FIRST_WAIT_SECONDS"):
+    for name in ("ASK_SECONDS", "IDLE_SECONDS", "FACTS_SECONDS", "FIRST_WAIT_SECONDS", "CALM_SECONDS"):
         monkeypatch.setattr(monitor_host, name, 0.01)
     monkeypatch.setattr(monitor_host, "REST", 0)
     monkeypatch.setattr(intake, "CHECK_SECONDS", 0.02)
