@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "history": ("history", "Who was champion at any time and why: episodes, requests, gates, promotions."),
     "promote": ("promote", "Make a version champion."),
     "rollback": ("rollback", "Make the previous champion champion again."),
+    "backtest": ("backtest", "Live through trip files with the closed loop, without Kafka."),
     "policy": ("policy", "Check or show the policy of the closed loop."),
     "quality": ("quality", "Show how wrong predictions turned out, mature cohorts apart from immature ones."),
     "audit": ("audit", "Prove that every event is a row, a dead letter or a named skip."),
