@@ -207,7 +207,7 @@ class Shares:
 DETECTORS = (
     DetectorSettings(Signal.LOG_RATIO, Method.ADWIN, delta=0.002),
     DetectorSettings(Signal.LOG_RATIO, Method.PAGE_HINKLEY, delta=0.03, threshold=1.0, areas=True),
-    DetectorSettings(Signal.COMPLETION_RATIO, Method.PAGE_HINKLEY, delta=0.05, threshold=1.0, least_values=6),
+    DetectorSettings(Signal.COMPLETION_RATIO, Method.PAGE_HINKLEY, delta=0.03, threshold=0.5, least_values=6),
     DetectorSettings(Signal.PREDICTION, Method.ADWIN, delta=0.002),
     DetectorSettings(Signal.TRIP_LENGTH, Method.ADWIN, delta=0.002),
     DetectorSettings(Signal.HOUR_MIX, Method.PAGE_HINKLEY, delta=0.05, threshold=2.0),
