@@ -1,5 +1,6 @@
 """Quality from the roll-ups: what is mature is told apart from what is not, by every division, with the right figures."""
 
+import json
 import math
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -7,12 +8,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from typer.testing import CliRunner
 
 from adapters.environment.settings import PostgresSettings
 from adapters.postgres.connection import Pool, open_pool
 from adapters.postgres.loop_store import LoopStore
 from adapters.postgres.quality import Quality, mature_error
 from adapters.postgres.stream_store import Streams
+from cli.commands.quality import app
 from domain.entities.cohorts import By, Cohort
 from domain.entities.predictions import Role
 from domain.entities.streams import StreamSource
@@ -143,3 +146,28 @@ async def test_pending_expired_and_late_trips_are_counted(pool: Pool, quality: Q
 
 def _total(cohorts: Sequence[Cohort]) -> float:
     return sum((cohort.mae_minutes or 0) * cohort.settled for cohort in cohorts)
+
+
+class TestCommand:
+    @pytest.fixture(autouse=True)
+    async def some(self, pool: Pool, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TRIPCAST_DATABASE", database)
+        await _seen(pool, NOON + timedelta(hours=4), [_tally(0, version=1, shadow=2), _tally(120, count=6)])
+
+    def _run(self, *arguments: str) -> str:
+        result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "160"})
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    def test_the_table_marks_what_is_immature(self) -> None:
+        mature, immature = (line for line in self._run().splitlines() if line.startswith("city"))
+        assert (mature.split()[1:4], mature.endswith("immature")) == (["12", "100%", "2.00"], False)
+        assert (immature.split()[1], immature.rstrip().endswith("immature")) == ("6", True)
+        assert "Mature are pickups before 2016-03-01 19:00 UTC" in self._run()
+
+    def test_json_keeps_the_two_apart(self) -> None:
+        report = json.loads(self._run("--json", "--by", "version", "--since", "2016-03-01T17:00:00"))
+        found = [(each["segment"], each["role"], each["mature"]) for each in report["mature"]]
+        assert found == [("version 1", "champion", True), ("version 2", "challenger", True)]
+        assert [each["mature"] for each in report["immature"]] == [False]
+        assert report["counts"] == {"started": 18, "settled": 18, "pending": 0, "expired": 0, "late": 0}
