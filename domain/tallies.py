@@ -102,9 +102,12 @@ class Sums(Columns):
     def merged(cls, parts: Sequence[Self]) -> Self:
         """The sums of several."""
         filled = [part for part in parts if len(part)]
-        if not filled:
-            return cls.empty()
-        return filled[0] if len(filled) == 1 else cls.concatenate(filled).added()
+        return filled[0] if len(filled) == 1 else cls.summed(filled)
+
+    @classmethod
+    def summed(cls, parts: Sequence[Self]) -> Self:
+        """The sums of rows whose names repeat, within a part too."""
+        return cls.concatenate(list(parts)).added() if parts else cls.empty()
 
     def added(self) -> Self:
         """Rows of one name added up."""
@@ -274,10 +277,10 @@ def tally_placed(started: ScoredTrips, settled: ScoredTrips, dropoff_at: Times, 
     The place of a refused event is the newest pickup of its partition before it.
     """
     return Tally(
-        cells=Cells.merged(_cells(started, settled, dropoff_at)),
+        cells=Cells.summed(_cells(started, settled, dropoff_at)),
         pairs=_pairs(settled, dropoff_at),
-        flows=Flows.merged(_flows(started, settled, dropoff_at)),
-        inputs=Inputs.merged(_inputs(started, late, refused_at)),
+        flows=Flows.summed(_flows(started, settled, dropoff_at)),
+        inputs=Inputs.summed(_inputs(started, late, refused_at)),
     )
 
 
@@ -322,7 +325,7 @@ def _cell_rows(trips: ScoredTrips, role: int, **sums: Integers) -> Cells:
         trips.vendor_id.astype(np.int64),
     )
     columns = (sums.get(field.name, nothing) for field in fields(Cells)[Cells.KEYS :])
-    return Cells(*keys, *columns).added()
+    return Cells(*keys, *columns)
 
 
 def _errors(trips: ScoredTrips, role: int, dropoff_at: Times) -> dict[str, Integers]:
@@ -369,12 +372,12 @@ def _flows(started: ScoredTrips, settled: ScoredTrips, dropoff_at: Times) -> lis
     parts = []
     if len(started):
         one, none = np.ones(len(started), dtype=np.int64), np.zeros(len(started), dtype=np.int64)
-        parts.append(Flows(minute_of(started.pickup_at), duration_bin(started.duration_seconds), one, none).added())
+        parts.append(Flows(minute_of(started.pickup_at), duration_bin(started.duration_seconds), one, none))
     soon = _actual(settled, dropoff_at) < FLOW_HORIZON_SECONDS
     if soon.any():
         ended = settled.take(soon)
         one, none = np.ones(len(ended), dtype=np.int64), np.zeros(len(ended), dtype=np.int64)
-        parts.append(Flows(minute_of(dropoff_at[soon]), duration_bin(ended.duration_seconds), none, one).added())
+        parts.append(Flows(minute_of(dropoff_at[soon]), duration_bin(ended.duration_seconds), none, one))
     return parts
 
 
@@ -397,11 +400,11 @@ def _inputs(started: ScoredTrips, late: Integers, refused_at: Times) -> list[Inp
                 started.no_passengers.astype(np.int64),
                 np.zeros(len(started), dtype=np.int64),
                 late,
-            ).added()
+            )
         )
     if len(refused_at):
         none, one = np.zeros(len(refused_at), dtype=np.int64), np.ones(len(refused_at), dtype=np.int64)
-        parts.append(Inputs(minute_of(refused_at), none, none, none, none, one, none).added())
+        parts.append(Inputs(minute_of(refused_at), none, none, none, none, one, none))
     return parts
 
 

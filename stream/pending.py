@@ -31,19 +31,16 @@ class PendingStarts:
 
     def add(self, started: ScoredTrips) -> None:
         """Remember these, and forget the oldest when there is no room."""
-        rows = started.take(np.arange(max(0, len(started) - self._capacity), len(started)))
+        rows = started.take(slice(-self._capacity, None))
         if not len(rows):
             return
         if not self._columns:
             self._columns = {
                 field.name: np.zeros(self._capacity, getattr(rows, field.name).dtype) for field in fields(ScoredTrips)
             }
-        slots = (self._next + np.arange(len(rows))) % self._capacity
-        self._next = int(slots[-1] + 1) % self._capacity
-        self._forget(slots)
-        for name, column in self._columns.items():
-            column[slots] = getattr(rows, name)
-        self._slot_of.update(zip(rows.trip_id.tolist(), slots.tolist(), strict=True))
+        room = self._capacity - self._next
+        self._put(rows.take(slice(room)))
+        self._put(rows.take(slice(room, None)))
 
     def take(self, trip_id: Strings) -> tuple[ScoredTrips, NDArray[np.bool_]]:
         """The starts of these trips, as far as they are known, and which they are: a mask of shape (n,)."""
@@ -55,7 +52,12 @@ class PendingStarts:
         self._columns["trip_id"][slots[known]] = None
         return found, known
 
-    def _forget(self, slots: NDArray[np.intp]) -> None:
-        for name in self._columns["trip_id"][slots].tolist():
-            if name:
-                self._slot_of.pop(name, None)
+    def _put(self, rows: ScoredTrips) -> None:
+        """Rows that fit before the ring's end; whatever was in their place is forgotten."""
+        slots = slice(self._next, self._next + len(rows))
+        for name in filter(None, self._columns["trip_id"][slots].tolist()):
+            del self._slot_of[name]
+        for name, column in self._columns.items():
+            column[slots] = getattr(rows, name)
+        self._slot_of.update(zip(rows.trip_id.tolist(), range(slots.start, slots.stop), strict=True))
+        self._next = slots.stop % self._capacity

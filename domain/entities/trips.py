@@ -10,7 +10,7 @@ Strings = NDArray[np.object_]
 Times = NDArray[np.datetime64]
 Floats = NDArray[np.float64]
 Shorts = NDArray[np.int16]
-Index = NDArray[np.bool_] | NDArray[np.intp]
+Index = NDArray[np.bool_] | NDArray[np.intp] | slice
 
 TIME = np.dtype("datetime64[us]")
 SECOND = np.timedelta64(1_000_000, "us")
@@ -26,7 +26,7 @@ class Columns:
         return len(getattr(self, fields(self)[0].name))  # type: ignore[arg-type]
 
     def take(self, rows: Index) -> Self:
-        """The rows selected by a mask of shape (n,) or by positions, in that order."""
+        """The rows selected by a mask of shape (n,), by positions, in that order, or by a slice, which copies nothing."""
         return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))  # type: ignore[arg-type]
 
     @classmethod
