@@ -22,6 +22,7 @@ from domain.entities.models import LifecycleEvent, ModelVersion
 from domain.errors import BrokerUnreachable
 from domain.features import feature_schema
 from domain.ports import Announce
+from domain.services.approve_training import ApproveTraining
 from domain.services.promote_version import PromoteVersion
 from domain.services.roll_back import RollBack
 from schemas.topics import MODEL_LIFECYCLE
@@ -80,6 +81,13 @@ async def roll_back(settings: BatchSettings, reason: str) -> LifecycleEvent:
     """Make the previous champion champion again."""
     async with database(settings) as pool, alone(pool, ROLE_CHANGES):
         return await rolling_back(settings, pool)(operator(), reason)
+
+
+async def approve(settings: BatchSettings, episode: int, reason: str) -> LifecycleEvent:
+    """Let an episode ask for its training; the loop does so at its next full hour of event time. Idempotent."""
+    async with database(settings) as pool:
+        approved = ApproveTraining(Journal(pool), announcing(settings), SystemClock())
+        return await approved(episode, operator(), reason)
 
 
 async def verify(settings: BatchSettings, wanted: Range, progress: Callable[[int], None]) -> Verification:

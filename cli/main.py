@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "backtest": ("backtest", "Live through trip files with the closed loop, without Kafka."),
     "policy": ("policy", "Check or show the policy of the closed loop."),
     "quality": ("quality", "Show how wrong predictions turned out, mature cohorts apart from immature ones."),
+    "approve": ("approve", "Let an episode of drift ask for its training."),
     "audit": ("audit", "Prove that every event is a row, a dead letter or a named skip."),
     "verify": ("verify", "Re-score stored predictions and compare them bit for bit."),
     "dead-letters": ("dead_letters", "List, show and replay refused events."),

@@ -130,8 +130,8 @@ class LifecycleJournal(Protocol):
         """Append an event."""
         ...
 
-    async def newest(self, kinds: Sequence[str]) -> LifecycleEvent | None:
-        """The event of these kinds that was recorded last, or None."""
+    async def newest(self, kinds: Sequence[str], subject: str | None = None) -> LifecycleEvent | None:
+        """The event of these kinds, and about this subject if one is given, that was recorded last, or None."""
         ...
 
 

@@ -54,7 +54,7 @@ class Permits:
         if labels is not None and labels < limits.least_labels:
             return f"fewer than {limits.least_labels} labels since the change"
         if limits.approval == "manual" and episode.subject not in self._approved:
-            return f"waits for approval: tripcast approve '{episode.subject}'"
+            return f"waits for approval: tripcast approve {episode.number}"
         return None
 
     def asked(self, episode: Episode, minute: int, labels: int | None) -> None:
