@@ -137,10 +137,11 @@ class Tracker:
         return steps
 
     def _first_minute(self, watermark: int) -> int:
-        """Where the stream began: the earliest pickup that is not a stray."""
+        """Where the stream began: the earliest pickup from which others lead here without a leap."""
         minutes = self.open.inputs.minute
-        near = minutes[(minutes > watermark - STRAY_MINUTES) & (minutes <= watermark)]
-        return int(near.min()) if len(near) else watermark
+        near = np.append(minutes[minutes < watermark], watermark)
+        holes = np.flatnonzero(np.diff(near) > LEAP_MINUTES)
+        return int(near[holes[-1] + 1]) if len(holes) else int(near[0])
 
     def _step(self, minute: int) -> Step:
         length, timing = self._timing.step_minutes, self._timing

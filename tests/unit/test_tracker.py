@@ -64,3 +64,8 @@ def test_a_step_has_its_own_minutes_and_the_cohort_that_became_mature() -> None:
     assert all(int(step.inputs.trips.sum()) == int(step.begun.started.sum()) == 5 for step in steps)
     assert [int(step.mature.started.sum()) for step in steps] == [0] * 24 + [5] * (len(steps) - 24)
     assert tracker.closable() == []
+
+
+def test_the_first_step_is_where_the_stream_began_and_not_where_a_clock_was_wrong(tracker: Tracker) -> None:
+    _tell(tracker, [-9000, *range(3, 40 * HOUR, 30)])
+    assert tracker.closable()[0].minute == NOON + 5
