@@ -18,15 +18,14 @@ from batch.backtest_courses import Course, Stage, drift_course, nightly_course, 
 from batch.backtest_span import START_MONTHS, month_after, straight
 from batch.backtest_trainer import TrainOnHistory
 from batch.build import BuildModel
-from batch.candidate import Candidate, discover
+from batch.candidate import Candidate, chosen
 from batch.settings import BatchSettings
 from domain.areas import AreaGrid
 from domain.entities.trips import CompletionColumns, TripColumns
-from domain.errors import InvalidInput, NotEnoughTrips
+from domain.errors import NotEnoughTrips
 from domain.split import utc64
 
 STATIC, NIGHTLY, DRIFT = COURSES = ("static", "nightly", "drift")
-ALL = "all"
 SCORING_MICROSECONDS = 10.0  # a measured time would be another at each run
 Report = Callable[[str, float], None]  # what is going on, and the share of it that is done
 
@@ -35,7 +34,7 @@ Report = Callable[[str, float], None]  # what is going on, and the share of it t
 class BacktestOptions:
     """What was asked for. `train_until`: pickups before it make the first model; None: the first months of the files.
 
-    `nightly_from`: the nightly courses, which cost the most, train from then on. `candidates`: names, or all. Times are aware.
+    `nightly_from`: the nightly courses, which cost the most, train from then on. `candidates`: as the setting. Times are aware.
     """
 
     files: Sequence[Path]
@@ -46,7 +45,7 @@ class BacktestOptions:
     nightly_from: datetime | None = None
     train_until: datetime | None = None
     until: datetime | None = None
-    candidates: Sequence[str] = ("xgboost",)
+    candidates: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,11 +67,12 @@ class Outcome:
 
 def run(settings: BatchSettings, options: BacktestOptions, report: Report) -> Outcome:
     """Read, train, live through. Raises InvalidInput, WrongColumns, NotEnoughTrips, ModelRefused."""
-    chosen, policy = candidates_of(options.candidates), read_policy(options.policy or settings.policy)
+    candidates = chosen(options.candidates or settings.train_candidates)
+    policy = read_policy(options.policy or settings.policy)
     past = read_past(settings, options.files, options.zones, report)
     stage = _stage(settings, past, options)
     build = BuildModel(
-        candidates=chosen,
+        candidates=candidates,
         open_graph=Graph.open,
         area=settings.rules().area,
         clock=settings.clock(),
@@ -89,7 +89,7 @@ def run(settings: BatchSettings, options: BacktestOptions, report: Report) -> Ou
         outcome.courses.append(static_course(stage, first))
     if NIGHTLY in options.compare:
         threads = settings.train_threads
-        outcome.courses.extend(_nightly(stage, options, chosen[-1], threads, report))
+        outcome.courses.extend(_nightly(stage, options, candidates[-1], threads, report))
     if DRIFT in options.compare:
         grid, clock = AreaGrid(settings.rules().area), settings.clock()
         backtest = Backtest(policy, RiverDetector, train, grid, clock, trips=past.trips, completions=past.completions)
@@ -112,16 +112,6 @@ def read_past(settings: BatchSettings, files: Sequence[Path], zones: Path | None
     completions = CompletionColumns.concatenate([batch.completions for batch in batches])
     rows = straight(trips, settings.clock())
     return Past(trips.take(rows), completions.take(rows), refused)
-
-
-def candidates_of(names: Sequence[str]) -> list[Candidate]:
-    """The candidates so called. Raises InvalidInput."""
-    known = {candidate.name: candidate for candidate in discover()}
-    if list(names) == [ALL]:
-        return list(known.values())
-    if unknown := [name for name in names if name not in known]:
-        raise InvalidInput(f"no candidate is called {unknown[0]}; there are {', '.join(known)}")
-    return [known[name] for name in names]
 
 
 def _stage(settings: BatchSettings, past: Past, options: BacktestOptions) -> Stage:

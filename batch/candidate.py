@@ -3,16 +3,18 @@
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from batch import candidates
 from domain.entities.trips import Floats
+from domain.errors import InvalidInput
 from domain.features import Matrix
 
 SEED = 7
+ALL = "all"
 
 
 class Fitted(Protocol):
@@ -54,5 +56,24 @@ class Candidate(Protocol):
 
 def discover() -> list[Candidate]:
     """Every `CANDIDATE` in the folder, by file name."""
+    return [module.CANDIDATE for module in _modules()]
+
+
+def chosen(names: str) -> list[Candidate]:
+    """The candidates with these names, separated by commas, or `all`. Raises InvalidInput.
+
+    `<name>-quick` is the candidate's own cheaper settings, where its file has a `QUICK`.
+    """
+    if names == ALL:
+        return discover()
+    known = {each.name: each for each in discover()}
+    known |= {f"{module.CANDIDATE.name}-quick": module.QUICK for module in _modules() if hasattr(module, "QUICK")}
+    wanted = [name.strip() for name in names.split(",")]
+    if unknown := [name for name in wanted if name not in known]:
+        raise InvalidInput(f"no candidate is called {unknown[0]!r}; there are {', '.join(known)}, or {ALL}")
+    return [known[name] for name in wanted]
+
+
+def _modules() -> list[Any]:
     names = sorted(module.name for module in pkgutil.iter_modules(candidates.__path__))
-    return [importlib.import_module(f"{candidates.__name__}.{name}").CANDIDATE for name in names]
+    return [importlib.import_module(f"{candidates.__name__}.{name}") for name in names]

@@ -11,7 +11,7 @@ from adapters.postgres.locks import alone
 from adapters.postgres.training_records import TrainingRecords
 from batch import bootstrap
 from batch.build import BuildModel
-from batch.candidate import discover
+from batch.candidate import chosen
 from batch.settings import BatchSettings
 from batch.train import TrainingReport, TrainingRequest, TrainModels
 
@@ -43,7 +43,7 @@ async def train(settings: BatchSettings, request: TrainingRequest, progress: Cal
 def model_builder(settings: BatchSettings, progress: Callable[[str], None], *, thorough: bool) -> BuildModel:
     """How models are built here, and what they must pass. Raises InvalidInput for a policy that cannot be used."""
     return BuildModel(
-        candidates=discover(),
+        candidates=chosen(settings.train_candidates),
         open_graph=Graph.open,
         area=settings.rules().area,
         clock=settings.clock(),

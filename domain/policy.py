@@ -134,7 +134,7 @@ class FeedFaults:
     the limits must be kept again, over as many events, before a fault counts as healed.
     """
 
-    trips: int = 300
+    trips: int = 600
     missing_share: float = 0.5
     refused_share: float = 0.1
     log_km: float = 0.35
@@ -218,7 +218,7 @@ DETECTORS = (
 CONFIRMATIONS = (
     Confirmation(shift=0.25, hours=3, labels=200),
     Confirmation(shift=0.2, hours=30, labels=300),
-    Confirmation(shift=0.12, hours=96, labels=1000),
+    Confirmation(shift=0.15, hours=168, labels=1000),  # a whole week: less may be a holiday's
 )
 
 
@@ -239,7 +239,7 @@ class Policy:
     retraining: Retraining = field(default_factory=Retraining)
     gates: GateLimits = field(default_factory=GateLimits)
     shadow: Trial = field(default_factory=Trial)
-    follow_up_shadow: Trial = field(default_factory=lambda: Trial(most_pairs=2000, most_hours=168, promote_if_ahead=True))
+    follow_up_shadow: Trial = field(default_factory=lambda: Trial(most_pairs=1000, most_hours=72, promote_if_ahead=True))
     watch: Trial = field(default_factory=lambda: Trial(PairLimits(alpha=0.01), most_pairs=5000, most_hours=72))
 
     def __post_init__(self) -> None:
