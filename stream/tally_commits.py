@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import thread_time
 
 import msgspec
 import numpy as np
@@ -60,7 +61,7 @@ class TallyCommits:
         return await asyncio.to_thread(self._encode, group, gathered, looked_up, caught_up)
 
     def _gather(self, group: Group) -> "_Gathered":
-        with self.metrics.stage("signals"):
+        with self.metrics.stage("signals", thread_time):
             started, started_records = started_of(group.committed, self.grid)
             self.pending.add(started)
             ended, ended_records = ended_of(group.committed)
@@ -83,7 +84,7 @@ class TallyCommits:
                 self._newest[group.source_id, partition] = (offset, found.get(partition))
 
     def _encode(self, group: Group, gathered: "_Gathered", looked_up: ScoredTrips, caught_up: Mapping[int, bool]) -> bytes:
-        with self.metrics.stage("signals"):
+        with self.metrics.stage("signals", thread_time):
             rows = gathered.rows(looked_up, refused_of(group.committed))
             before = {span.partition: self._newest.get((group.source_id, span.partition), (0, None))[1] for span in group.spans}
             tally = tally_of_spans(rows, before)
