@@ -37,6 +37,7 @@ from schemas.topics import MODEL_LIFECYCLE, TRIP_EVENTS
 log = structlog.get_logger("tripcast.trainer")
 
 WATCH_SECONDS = 10.0
+LEAST_CONNECTIONS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,11 @@ async def run(settings: BatchSettings, command: Sequence[str], errors: Mapping[i
 
 
 async def _run(settings: BatchSettings, train: TrainingProcess) -> None:
+    # Every one of its tasks holds a lock, which is a connection, and needs another one beside it.
+    roomy = settings.model_copy(update={"database_pool": max(settings.database_pool, LEAST_CONNECTIONS)})
     while True:
         try:
-            async with bootstrap.database(settings) as pool:
+            async with bootstrap.database(roomy) as pool:
                 await _together(_trainer(settings, pool, train)(), *watchers(settings, pool))
         except Unreachable as error:  # the first connection; afterwards the trainer itself is patient
             log.warning("waiting", what="database", error=str(error))

@@ -89,7 +89,7 @@ def train() -> None:
     from cli.main import main
 
     quick = replace(CANDIDATE, trees=60, learning_rate=0.1, least_leaf_weight=500.0)
-    setattr(train_bootstrap, "discover", lambda: [quick])  # noqa: B010 - not exported
+    setattr(train_bootstrap, "chosen", lambda _: [quick])  # noqa: B010 - not exported
     if os.environ.get("TEST_DEATH") == "register":
         before(Experiments, "register")
     main()
