@@ -19,6 +19,7 @@ HEADLINES = {
     "drift.confirmed": "Drift confirmed",
     "feed.fault": "The feed is at fault",
     "feed.healed": "The feed is well again",
+    "retraining.held": "A training needs your approval",
     "retraining.finished": "A training was refused",
     "retraining.failed": "A training failed",
     "model.promoted": "A new champion",
@@ -83,6 +84,8 @@ class Notify:
 def words(event: LifecycleEvent) -> str | None:
     """What people read; None for what is no news."""
     if event.kind == "retraining.finished" and event.details.get("outcome") != "refused":
+        return None
+    if event.kind == "retraining.held" and "approv" not in event.reason:  # the others end by themselves
         return None
     reason = event.details.get("why") or event.reason
     return f"{HEADLINES[event.kind]}: {event.subject}. {reason} (by {event.actor}, {event.at:%Y-%m-%d %H:%M} UTC)"

@@ -105,6 +105,11 @@ async def test_a_training_is_news_only_when_it_was_refused(chat: Chat) -> None:
     assert chat.taken[0].startswith("A training was refused: episode 1. areas: area 66 has 80%")
 
 
+async def test_a_training_that_waits_for_time_to_pass_is_no_news(chat: Chat) -> None:
+    await notify(InMemoryUntold([event("retraining.held", reason="the budget of 2 trainings a day is spent")]), chat).tell()
+    assert chat.taken == []
+
+
 async def test_a_repetition_is_no_news(chat: Chat) -> None:
     untold = InMemoryUntold([event("feed.fault"), event("feed.fault"), event("feed.fault", reason="another")])
     await notify(untold, chat).tell()
@@ -114,7 +119,7 @@ async def test_a_repetition_is_no_news(chat: Chat) -> None:
 
 @pytest.mark.parametrize("kind", HEADLINES)
 async def test_every_kind_has_words(chat: Chat, kind: str) -> None:
-    await notify(InMemoryUntold([event(kind, outcome="refused")]), chat).tell()
+    await notify(InMemoryUntold([event(kind, reason="waits for approval", outcome="refused")]), chat).tell()
     assert chat.taken[0].startswith(HEADLINES[kind])
 
 
