@@ -1,4 +1,4 @@
-"""Runs the Monitor in the worker that leads: beside the hot path, at a tenth of the time, and never in its way."""
+"""Runs the Monitor in the worker that leads: beside the hot path, in a tenth of its time while that is behind."""
 
 import asyncio
 import time
@@ -24,7 +24,8 @@ log = structlog.get_logger("tripcast.stream")
 
 ASK_SECONDS = 2.0  # how often a leader asks whether it still leads, and the others whether they may
 IDLE_SECONDS = 1.0
-REST = 9  # times as long as it has worked
+REST = 9  # times as long as it has worked, while this worker has events to catch up with
+IDLE_REST = 1  # the same while it has none
 LONGEST_REST_SECONDS = 30.0
 FACTS_SECONDS = 1.0
 CALM_SECONDS = 1.0  # a partition that says nothing for so long, while others go on, has nothing to say
@@ -45,6 +46,7 @@ class MonitorParts:
     timing: Timing
     metrics: MonitorMetrics
     inbox: Inbox
+    lagging: Callable[[], bool]  # whether the hot path beside it is behind
 
 
 class MonitorHost:
@@ -99,7 +101,8 @@ class MonitorHost:
             more = await self._guarded_turn()
             worked = time.perf_counter() - began
             self._parts.metrics.seconds.inc(worked)
-            await asyncio.sleep(max(min(worked * REST, LONGEST_REST_SECONDS), self._backed_off()))
+            rest = worked * (REST if self._parts.lagging() else IDLE_REST)
+            await asyncio.sleep(max(min(rest, LONGEST_REST_SECONDS), self._backed_off()))
             if not more:
                 await _wait(self._parts.inbox.filled, IDLE_SECONDS if self._hindsight.settled else CALM_SECONDS)
 

@@ -11,8 +11,8 @@ from domain.areas import AreaGrid
 from domain.baselines import Baseline
 from domain.entities.models import RoleChange
 from domain.loop.decisions import Approved, Fact
+from domain.services.approve_training import APPROVED
 
-APPROVAL = "retraining.approved"  # kind of the lifecycle event by which somebody lets an episode ask for its training
 COMMITTED = "select partition, next_offset from stream_offsets where source_id = $1"
 APPROVALS = """
 select distinct on (subject) subject from lifecycle_events as e
@@ -43,7 +43,7 @@ class LoopStore(LoopJournal):
     async def unlearnt(self) -> list[Fact]:
         """Answers and approvals that are not in the journal."""
         async with connected(self._pool) as connection:
-            approvals = await connection.fetch(APPROVALS, APPROVAL)
+            approvals = await connection.fetch(APPROVALS, APPROVED)
         return [*(Approved(row["subject"]) for row in approvals), *await unlearnt_answers(self._pool)]
 
     async def baseline(self, version: int, run_id: str | None) -> Baseline | None:

@@ -11,7 +11,7 @@ from domain.policy import Timing
 from domain.tallies import Inputs, Integers, Tally
 
 MICROSECONDS = 60_000_000
-STRAY_MINUTES = 24 * 60  # what lies that far ahead of the stream is a wrong clock
+STRAY_MINUTES = 24 * 60  # what lies that far ahead of the furthest partition is a wrong clock
 LEAP_MINUTES = 6 * 60  # what lies behind so many minutes without a pickup may be a wrong clock: several reports are believed
 LEAPS_BELIEVED = 3
 NEWEST_SHARE = 200  # of so many events one may have a wrong clock
@@ -133,7 +133,7 @@ class Tracker:
             steps.append(self._step(self.closed_until + length))
             self.closed_until += length
         if steps:
-            self._forget(self.closed_until, watermark)
+            self._forget(self.closed_until)
         return steps
 
     def _first_minute(self, watermark: int) -> int:
@@ -156,9 +156,10 @@ class Tracker:
             begun=begun_in(self.open.cells, first, minute),
         )
 
-    def _forget(self, closed: int, watermark: int) -> None:
+    def _forget(self, closed: int) -> None:
         """What came too late is in the roll-ups, which count by the pickup for ever, and in no step."""
-        cohort, ahead = closed - self._timing.maturity_minutes, watermark + STRAY_MINUTES
+        furthest = max((reach.minute for reach in self.reaches.values() if reach.minute is not None), default=closed)
+        cohort, ahead = closed - self._timing.maturity_minutes, furthest + STRAY_MINUTES
         self.open = Tally(
             self.open.cells.between(cohort, ahead),
             self.open.pairs.between(cohort, ahead),

@@ -16,7 +16,7 @@ from adapters.postgres.connection import Pool, connected, open_pool
 from adapters.postgres.expirations import expirations
 from adapters.postgres.lifecycle import lifecycle_events, record_lifecycle_event
 from adapters.postgres.locks import Leadership
-from adapters.postgres.loop_store import APPROVAL, LoopStore
+from adapters.postgres.loop_store import LoopStore
 from adapters.postgres.requests import answer, open_requests, taken
 from adapters.postgres.rollups import rollups_since
 from adapters.postgres.stream_store import Streams
@@ -38,6 +38,7 @@ from domain.loop.decisions import (
 from domain.loop.journal import Entry, Round, Standing, moment
 from domain.loop.steps import Step
 from domain.loop.tracker import Reach
+from domain.services.approve_training import APPROVED
 from domain.tallies import Cells, Tally
 from tests.batches import End, Event, Poison, Refusals, Start, batch_of
 from tests.tallied import GRID, at, whole
@@ -247,7 +248,7 @@ class TestDecisions:
 
     async def test_an_approval_is_a_fact_until_it_is_learnt(self, store: LoopStore, pool: Pool, source_id: int) -> None:
         for _ in range(2):
-            await record_lifecycle_event(pool, LifecycleEvent(APPROVAL, "episode 3", "somebody", "go on", moment(5)))
+            await record_lifecycle_event(pool, LifecycleEvent(APPROVED, "episode 3", "somebody", "go on", moment(5)))
         assert await store.unlearnt() == [Approved("episode 3")]
         await store.commit(source_id, _round(await store.standing(source_id), {}, entries=[Entry(1, Approved("episode 3"), 5)]))
         assert await store.unlearnt() == []

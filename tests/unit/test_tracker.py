@@ -69,3 +69,11 @@ def test_a_step_has_its_own_minutes_and_the_cohort_that_became_mature() -> None:
 def test_the_first_step_is_where_the_stream_began_and_not_where_a_clock_was_wrong(tracker: Tracker) -> None:
     _tell(tracker, [-9000, *range(3, 40 * HOUR, 30)])
     assert tracker.closable()[0].minute == NOON + 5
+
+
+def test_a_partition_that_is_days_ahead_of_another_loses_nothing(tracker: Tracker) -> None:
+    _tell(tracker, list(range(0, 60 * HOUR, 30)), partition=0)
+    for hour in range(0, 60, 4):
+        _tell(tracker, [hour * HOUR + minute for minute in range(0, 4 * HOUR, 30)], partition=1, caught_up=False)
+        seen = sum(int(step.inputs.trips.sum()) for step in tracker.closable())
+        assert seen == (16 if hour else 14)
