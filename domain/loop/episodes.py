@@ -1,6 +1,6 @@
 """An episode: something was confirmed, for a cause that can be said in words, and one training may come of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from domain.loop.evidence import Finding
@@ -40,7 +40,7 @@ class Episode:
         return f"episode {self.number}"
 
 
-def cause_of(findings: Sequence[Finding], alarms: Sequence[str], watcher: Watcher) -> Cause:
+def cause_of(findings: Sequence[Finding], alarms: Mapping[str, Set[int]], watcher: Watcher) -> Cause:
     """Where and how much trips have changed, from what was confirmed and from the areas' own evidence."""
     first = findings[0]
     moved = _moved_areas(first, watcher)
@@ -50,9 +50,17 @@ def cause_of(findings: Sequence[Finding], alarms: Sequence[str], watcher: Watche
     areas = [watcher.segment_name(area) for area in segments[:NAMED_AREAS]]
     where = listed(areas) if areas else watcher.segment_name(first.segment)
     seen = f"{first.labels:,} mature labels over {first.hours:.0f} h ({first.z:.0f} standard errors)"
-    reason = f"{share_change(first.shift)} in {where}: {seen}, after {listed(list(alarms))}"
+    told = tuple(_told(detector, segments) for detector, segments in alarms.items())
+    reason = f"{share_change(first.shift)} in {where}: {seen}, after {listed(told)}"
     numbers: dict[str, object] = {"shift": round(first.shift, 4), "labels": first.labels, "hours": round(first.hours, 1)}
-    return Cause(kind, reason, segments, tuple(alarms), numbers | {"cause": kind, "segments": list(segments)})
+    return Cause(kind, reason, segments, told, numbers | {"cause": kind, "segments": list(segments)})
+
+
+def _told(detector: str, segments: Set[int]) -> str:
+    """An alarm, and where it was raised; nowhere if it is not a detector's."""
+    areas = len(segments - {CITY})
+    places = [*(["the whole city"] if CITY in segments else []), *([f"{areas} area{'s' * (areas > 1)}"] if areas else [])]
+    return f"{detector} in {listed(places)}" if places else detector
 
 
 def _moved_areas(first: Finding, watcher: Watcher) -> list[int]:

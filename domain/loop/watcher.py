@@ -26,11 +26,11 @@ BY_LABELS = (Signal.LOG_RATIO, Signal.COMPLETION_RATIO)  # what may open a suspi
 
 @dataclass(slots=True)
 class Suspicion:
-    """Opened by an alarm at `minute`, or for want of one; the reasons so far, in words."""
+    """Opened by an alarm at `minute`, or for want of one; the reasons so far, each with the segments that gave it."""
 
     minute: int
     evidence: Evidence
-    alarms: list[str] = field(default_factory=list)
+    alarms: dict[str, set[int]] = field(default_factory=dict)
     silent: bool = False  # no alarm has opened it: nobody needs to hear that nothing came of it
 
 
@@ -83,7 +83,7 @@ class Watcher:
         self.suspicion = None
         if suspect is not None:
             evidence = Evidence(self._blind_before, self._policy.time.step_minutes)
-            self.suspicion = Suspicion(self._blind_before, evidence, [suspect], silent=True)
+            self.suspicion = Suspicion(self._blind_before, evidence, {suspect: set()}, silent=True)
         self._series = {(signal, CITY): self._new(signal) for signal in Signal}
         for area in self.areas:
             self._series[Signal.LOG_RATIO, area] = self._new(Signal.LOG_RATIO, areas_only=True)
@@ -155,22 +155,21 @@ class Watcher:
         return samples
 
     def _alarm(self, step: Step, segment: int, settings: DetectorSettings, value: float) -> Record:
-        where, method = self.segment_name(segment), settings.method.replace("_", "-")
-        words = f"{method} on {settings.signal.replace('_', ' ')} in {where}"
+        where = self.segment_name(segment)
+        detector = f"{settings.method.replace('_', '-')} on {settings.signal.replace('_', ' ')}"
         if settings.signal in BY_LABELS:
-            self._suspect(step, settings.signal, words)
+            self._suspect(step, settings.signal, detector, segment)
         details: dict[str, object] = {"segment": segment, "value": round(value, 4), "version": self.version}
         details |= {"signal": str(settings.signal), "method": str(settings.method)}
         shown = share_change(value) if settings.signal is Signal.LOG_RATIO else f"{value:+.3f}"
-        return Record("drift.alarm", f"{settings.signal} in {where}", f"{words}: {shown}", step.minute, details)
+        return Record("drift.alarm", f"{settings.signal} in {where}", f"{detector} in {where}: {shown}", step.minute, details)
 
-    def _suspect(self, step: Step, signal: Signal, words: str) -> None:
+    def _suspect(self, step: Step, signal: Signal, detector: str, segment: int) -> None:
         if self.suspicion is None:
             length = self._policy.time.step_minutes
             since = step.cohort + length if signal is Signal.LOG_RATIO else step.minute - RATIO_DELAY_MINUTES
             self.suspicion = Suspicion(step.minute, Evidence(since, length))
-        if words not in self.suspicion.alarms:
-            self.suspicion.alarms.append(words)
+        self.suspicion.alarms.setdefault(detector, set()).add(segment)
         self.suspicion.silent = False
 
     def _given_up(self, step: Step) -> list[Record]:
