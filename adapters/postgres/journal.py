@@ -142,7 +142,8 @@ async def _append(connection: Connection, made: Round) -> None:
     rows = []
     for entry in made.entries:
         kind, body = written(entry.given)
-        rows.append((entry.seq, kind, as_json(body), moment(entry.minute)))
+        plain = kind == "step"  # integers alone, and many
+        rows.append((entry.seq, kind, json.dumps(body) if plain else as_json(body), moment(entry.minute)))
     await connection.executemany(APPEND, rows)
 
 
