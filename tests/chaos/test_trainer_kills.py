@@ -42,7 +42,7 @@ class World:
     champions: set[int | None] = field(default_factory=set)
     processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
-    def environment(self, death: str = "") -> dict[str, str]:
+    def environment(self, death: str = "", mark: str = "") -> dict[str, str]:
         settings = self.settings
         return {
             **os.environ,
@@ -57,7 +57,7 @@ class World:
             "TRIPCAST_TRAIN_LEAST_TRIPS": "1000",
             "TRIPCAST_TRAINER_POLL_SECONDS": "0.2",
             "TEST_DEATH": death,
-            "TEST_DEATH_FILE": str(self.folder / uuid.uuid4().hex),
+            "TEST_DEATH_FILE": str(self.folder / (mark or uuid.uuid4().hex)),
         }
 
     def tripcast(self, *words: str) -> Any:
@@ -65,13 +65,13 @@ class World:
         command = [sys.executable, "-m", "cli", *words]
         return json.loads(subprocess.check_output(command, cwd=REPOSITORY, env=self.environment()))
 
-    def start(self, death: str = "") -> "subprocess.Popen[bytes]":
-        """A trainer that kills itself at this step."""
+    def start(self, death: str = "", mark: str = "") -> "subprocess.Popen[bytes]":
+        """A trainer that kills itself at this step; of those that share a `mark` one does."""
         with (self.folder / f"trainer-{len(self.processes)}-{death}.log").open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "tests.trainer_process"],
                 cwd=REPOSITORY,
-                env=self.environment(death),
+                env=self.environment(death, mark),
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -207,8 +207,9 @@ async def test_a_trainer_that_is_killed_at_every_step_does_everything_once(world
 
 async def test_five_trainers_do_one_job_for_one_episode_and_refuse_poison(world: World) -> None:
     await world.ask("retraining", as_of=AS_OF)
-    trainers = [world.start("register"), *(world.start() for _ in range(4))]
+    trainers = [world.start("register", "one training died") for _ in range(5)]
     assert (await world.answer("retraining"))["outcome"] == "registered"
+    assert (world.folder / "one training died").exists(), "it was started again"
     assert world.aliases() == (1, 2, None)
     assert len(bootstrap.registry_of(world.settings).versions()) == 2
     assert await world.pool.fetchval("select count(*) from training_runs") == 2
