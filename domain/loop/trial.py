@@ -7,6 +7,7 @@ from domain.loop.evidence import HOUR
 from domain.loop.steps import Step
 from domain.paired import PairOutcome, PairVerdict, paired_verdict
 from domain.policy import Trial as TrialLimits
+from domain.tallies import LOSS_CAP_SECONDS
 
 
 class Result(StrEnum):
@@ -53,10 +54,13 @@ class PairTrial:
 
     def words(self) -> str:
         """The verdict, in minutes of mean absolute error (each trip's error counts up to 30 minutes)."""
-        verdict, cap_minutes = self.verdict, 30.0
+        verdict, cap_minutes = self.verdict, LOSS_CAP_SECONDS / 60
         mean, lower, upper = (bound * cap_minutes for bound in (verdict.mean_difference, verdict.lower, verdict.upper))
-        closer = f"version {self.shadow} is {mean:+.2f} min closer a trip (between {lower:+.2f} and {upper:+.2f})"
-        return f"over {self.pairs:,} trips that both predicted, {closer}"
+        where = "closer to" if mean >= 0 else "further from"
+        bounds = sorted((abs(lower), abs(upper))) if lower * upper > 0 else (lower, upper)
+        surely = f"between {bounds[0]:.2f} and {bounds[1]:.2f}"
+        told = f"version {self.shadow} is {abs(mean):.2f} min ({surely}) {where} the truth than version {self.champion}"
+        return f"over {self.pairs:,} trips that both predicted, {told}"
 
     def _result(self, minute: int) -> Result:
         verdict, limits = self.verdict, self.limits

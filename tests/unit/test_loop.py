@@ -189,7 +189,8 @@ def test_a_better_challenger_is_promoted_and_then_watched_against_the_one_before
     request = until_watch(loop)
     assert request.kind is RequestKind.PROMOTION
     assert request.body["version"] == 2
-    assert "closer" in request.reason
+    assert "version 2 is 1.50 min" in request.reason
+    assert "closer to the truth than version 1" in request.reason
     assert phase_of(loop) is Phase.PROBATION
     decisions = compare(loop, 6, -0.05, champion=2, shadow=1)
     assert "watch.passed" in kinds(decisions)
@@ -203,6 +204,7 @@ def test_a_worse_challenger_is_dismissed() -> None:
     [request] = requests(compare(loop, 4, -0.05))
     assert request.kind is RequestKind.DISMISSAL
     assert "worse" in request.reason
+    assert "further from the truth" in request.reason
     assert loop.phase is Phase.WATCHING
 
 
