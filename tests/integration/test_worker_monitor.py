@@ -28,6 +28,7 @@ from domain.policy import Timing
 from schemas.events import TripCompleted, TripStarted
 from stream.span_tallies import SpanRows, newest_event_us, tally_of_spans
 from tests.running import Worker, World, events_of, until, world_of
+from tests.tallied import at
 from tests.trips import random_trips
 
 BY_HAND = """
@@ -219,6 +220,32 @@ async def test_a_mature_figure_is_that_of_a_fully_labelled_replay_and_an_immatur
         assert getattr(mature, name) == pytest.approx(getattr(true, name), rel=0.03)
     assert mature.started == true.started
     assert immature.coverage < 0.97
+    await same_sums(world)
+
+
+async def test_a_trip_whose_end_does_not_come_expires_and_settles_when_it_comes_after_all(world: World) -> None:
+    trips = at(random_trips(30), "2016-01-01T00:00:00", 3600)
+    events = in_order(trips)
+    late = next(event for event in events if isinstance(event, TripCompleted) and event.trip_id == trips.trip_id[2])
+    events.remove(late)
+    with world.worker() as worker:
+        await world.publish(events)
+        await world.drained()
+        await taken_in(world)
+
+        async def expired() -> bool:
+            return worker.metric("tripcast_trips_expired_total") == 1
+
+        await until(expired)
+        assert [row[0] for row in await world.rows("select trip_id from expirations")] == [late.trip_id]
+        before = (await _quality(world)).counts
+        assert (before.started, before.settled, before.pending, before.expired, before.late) == (30, 29, 0, 1, 0)
+        await world.publish([late])
+        await world.drained()
+        await taken_in(world)
+        assert worker.metric("tripcast_trips_settled_total") == 30
+    after = (await _quality(world)).counts
+    assert (after.started, after.settled, after.pending, after.expired, after.late) == (30, 30, 0, 1, 1)
     await same_sums(world)
 
 
