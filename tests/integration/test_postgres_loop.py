@@ -16,6 +16,7 @@ from adapters.postgres.connection import Pool, connected, open_pool
 from adapters.postgres.expirations import expirations
 from adapters.postgres.lifecycle import lifecycle_events, record_lifecycle_event
 from adapters.postgres.locks import Leadership
+from adapters.postgres.loop_progress import loop_progress
 from adapters.postgres.loop_store import LoopStore
 from adapters.postgres.requests import answer, open_requests, taken
 from adapters.postgres.rollups import rollups_since
@@ -38,6 +39,7 @@ from domain.loop.decisions import (
 from domain.loop.journal import Entry, Round, Standing, moment
 from domain.loop.steps import Step
 from domain.loop.tracker import Reach
+from domain.policy import Timing
 from domain.services.approve_training import APPROVED
 from domain.tallies import Cells, Tally
 from tests.batches import End, Event, Poison, Refusals, Start, batch_of
@@ -272,6 +274,39 @@ async def test_a_version_has_its_baseline_and_says_whether_it_came_by_a_roll_bac
     for kind, expected in ((RoleChange.ROLLED_BACK, True), (RoleChange.PROMOTED, False)):
         await record_lifecycle_event(pool, LifecycleEvent(kind, "version 1", "cli", "why", moment(5)))
         assert await store.rolled_back(1) is expected
+
+
+async def test_the_loop_is_level_when_all_is_taken_in_closed_answered_and_learnt(
+    store: LoopStore, pool: Pool, source_id: int
+) -> None:
+    ends = {0: 150, 1: 100}
+
+    async def is_level() -> bool:
+        return (await loop_progress(pool, source_id)).is_level(ends, Timing())
+
+    async def commit(**changes: Any) -> None:
+        standing = await store.standing(source_id)
+        reaches = changes.pop("reaches", standing.reaches)
+        await store.commit(source_id, _round(standing, dict(reaches), **changes))
+
+    assert not await is_level()
+    await commit(reaches={0: Reach(140, NOON_MINUTE), 1: Reach(100)}, closed_until=NOON_MINUTE)
+    assert not await is_level()
+    await commit(reaches={0: Reach(150, NOON_MINUTE + 10)})
+    assert not await is_level()
+    await commit(closed_until=NOON_MINUTE + 5)
+    assert await is_level()
+    await commit(decisions=(TestDecisions.REQUEST,))
+    assert not await is_level()
+    [asked] = await open_requests(pool)
+    await answer(pool, asked.request_id, Outcome.DONE, "done", version=3)
+    assert not await is_level()
+    fact = Answered(RequestKind.RETRAINING, "episode 1", Outcome.DONE, 3, "done")
+    given: tuple[Fact, ...] = (ChampionChanged(2, None), fact, ChampionChanged(3, None), ShadowChanged(2))
+    await commit(entries=[Entry(number + 1, each, NOON_MINUTE) for number, each in enumerate(given)])
+    assert await is_level()
+    found = await loop_progress(pool, source_id)
+    assert (found.champion, found.shadow) == (3, 2)
 
 
 class TestExpiry:
