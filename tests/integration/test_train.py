@@ -11,7 +11,9 @@ import pytest
 from adapters.environment.settings import PostgresSettings
 from adapters.kafka.lifecycle import listening
 from adapters.kafka.topics import ensure_topics
+from adapters.postgres.baselines import find_baseline
 from adapters.postgres.connection import Pool, open_pool
+from adapters.postgres.gate_results import gate_results
 from adapters.postgres.history import History
 from adapters.postgres.labels import labelled_trips_up_to
 from adapters.postgres.lifecycle import Journal
@@ -22,7 +24,7 @@ from batch.settings import BatchSettings
 from batch.train import TrainingReport, TrainingRequest
 from domain.entities.models import Alias
 from domain.entities.trips import CompletionColumns
-from domain.errors import ConcurrentUpdate, NotEnoughTrips
+from domain.errors import ConcurrentUpdate, ModelRefused, NotEnoughTrips
 from domain.features import feature_schema, features_of
 from domain.services.follow_champion import FollowChampion
 from tests.trips import random_trips
@@ -102,6 +104,57 @@ async def test_every_candidate_is_recorded_and_what_happened_is_told(settings: B
             if message.kind == "retraining.finished":
                 break
     assert told == ["model.promoted", "retraining.finished"]
+
+
+async def test_a_training_beside_a_champion_passes_the_gates_and_becomes_challenger(
+    settings: BatchSettings, pool: Pool, trips: None
+) -> None:
+    first = await train(settings)
+    second = await train(settings, subject="episode 1")
+    assert (first.alias, second.alias) == (Alias.CHAMPION, Alias.CHALLENGER)
+    registry = bootstrap.registry_of(settings)
+    found = {alias: registry.resolve(alias) for alias in Alias}
+    assert {alias: version.version for alias, version in found.items() if version} == {
+        Alias.CHAMPION: first.version,
+        Alias.CHALLENGER: second.version,
+    }
+    verdicts = {each.result.gate: each for each in await gate_results(pool, "episode 1")}
+    assert {"rows", "order of labels", "speed of labels", "areas", "trusted", "newest window", "slices"} <= verdicts.keys()
+    assert all(each.result.passed and each.model_version == second.version for each in verdicts.values())
+    assert verdicts["trusted"].result.numbers["trips"] > 500
+    assert await find_baseline(pool, first.version, registry.get(first.version).run_id) is not None
+    assert await find_baseline(pool, second.version, registry.get(second.version).run_id) is not None
+    request = TrainingRequest("ann", "again", subject="episode 1")
+    assert await train_bootstrap.train(settings, request, lambda _: None) is None, "it was dealt with"
+
+
+async def test_labels_that_the_loop_should_not_learn_from_are_refused_with_a_row(
+    settings: BatchSettings, pool: Pool, trips: None
+) -> None:
+    champion = await train(settings)
+    await pool.execute("update completions set dropoff_at = pickup_at + interval '10 minutes' where pickup_at > '2016-02-01'")
+    with pytest.raises(ModelRefused, match="nothing was trained: order of labels"):
+        await train(settings, subject="episode 1")
+    refused = [each for each in await gate_results(pool, "episode 1") if not each.result.passed]
+    assert [each.result.gate for each in refused][-1:] == ["order of labels"]
+    finished = await Journal(pool).newest(["retraining.finished"], "episode 1")
+    assert finished is not None
+    assert finished.details["outcome"] == "refused"
+    versions = bootstrap.registry_of(settings).versions()
+    assert [(each.version, each.aliases) for each in versions] == [(champion.version, ("champion",))]
+
+
+async def test_what_a_training_by_hand_makes_leaves_a_watch_alone(settings: BatchSettings, pool: Pool, trips: None) -> None:
+    first, second = await train(settings), await train(settings, promote=True)
+    registry = bootstrap.registry_of(settings)
+    registry.set_alias(Alias.CHALLENGER, first.version)
+    third = await train(settings)
+    assert third.alias is None
+    assert {each.version: each.aliases for each in registry.versions()} == {
+        third.version: (),
+        second.version: ("champion",),
+        first.version: ("challenger", "previous"),
+    }
 
 
 async def test_without_promotion_the_version_is_challenger(settings: BatchSettings, pool: Pool, trips: None) -> None:
