@@ -44,11 +44,11 @@ def cause_of(findings: Sequence[Finding], alarms: Mapping[str, Set[int]], watche
     """Where and how much trips have changed, from what was confirmed and from the areas' own evidence."""
     first = findings[0]
     moved = _moved_areas(first, watcher)
-    whole = first.segment == CITY and len(moved) >= SAME_SIGN_SHARE * max(len(watcher.areas), 1)
+    whole = len(moved) >= SAME_SIGN_SHARE * max(len(watcher.areas), 1)
     kind = WORLD_CHANGE if whole or not watcher.areas else LOCAL_CHANGE
     segments = tuple(moved) if kind == LOCAL_CHANGE else ()
     areas = [watcher.segment_name(area) for area in segments[:NAMED_AREAS]]
-    where = listed(areas) if areas else watcher.segment_name(first.segment)
+    where = listed(areas) if areas else watcher.segment_name(CITY if whole else first.segment)
     seen = f"{first.labels:,} mature labels over {first.hours:.0f} h ({first.z:.0f} standard errors)"
     told = tuple(_told(detector, segments) for detector, segments in alarms.items())
     reason = f"{share_change(first.shift)} in {where}: {seen}, after {listed(told)}"
