@@ -112,6 +112,31 @@ def test_poison_of_one_week_is_not_hidden_by_a_long_good_history(poison: Poison)
     assert refused(replace(evidence(poison), known_until=UNTIL - 300 * DAY)) is not None
 
 
+def test_labels_of_which_a_part_was_permuted_have_lost_too_much_of_their_order() -> None:
+    """They are still in better order than nonsense: what tells is the order that they had before."""
+
+    def partly(seconds: Floats, rng: np.random.Generator) -> Floats:
+        rows = np.flatnonzero(rng.random(len(seconds)) < 0.4)
+        return np.where(np.isin(np.arange(len(seconds)), rows), rng.permutation(seconds), seconds)
+
+    result = next(each for each in data_gates(evidence(partly), GateLimits(), CITY) if each.gate == "order of labels")
+    assert not result.passed
+    assert result.numbers["order"] > GateLimits().least_order
+
+
+def test_a_few_days_in_another_unit_are_seen_among_the_newest_labels() -> None:
+    """They are a twentieth of all trips, and a fifth of the newest."""
+
+    def lately(seconds: Floats, _: np.random.Generator) -> Floats:
+        return np.where(np.arange(len(seconds)) >= 0.8 * len(seconds), np.minimum(seconds * 60, 80_000), seconds)
+
+    given = replace(evidence(lately), as_of=None)
+    assert (given.completions.duration_seconds <= 7200).mean() > 0.9
+    said = refused(given)
+    assert said is not None
+    assert said.startswith("durations"), said
+
+
 def test_a_flood_from_one_area_is_refused() -> None:
     given = evidence()
     fresh = np.flatnonzero(is_fresh(given))
