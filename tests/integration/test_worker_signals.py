@@ -169,10 +169,10 @@ async def test_merged_signals_are_what_a_plain_loop_counts_in_the_rows(world: Wo
 
 
 async def test_a_killed_worker_loses_signals_at_most_and_the_next_one_knows_what_it_did_not_see(world: World) -> None:
-    started, completed = a_day(30_000)
+    started, completed = a_day(15_000)
     await world.publish(started)
     await world.publish(completed)
-    worker = world.start_worker(TRIPCAST_WORKER_BATCH="500")
+    worker = world.start_worker(TRIPCAST_WORKER_BATCH="250")
 
     async def has_told() -> bool:
         return len(await told(world)) > 0
@@ -180,8 +180,8 @@ async def test_a_killed_worker_loses_signals_at_most_and_the_next_one_knows_what
     await until(has_told)
     worker.signal(signal.SIGKILL)
     await worker.ended()
-    assert await world.count("completions") < 30_000, "it was killed too late to tell anything"
-    with world.worker(TRIPCAST_WORKER_BATCH="500", TEST_SHADOW="2"):
+    assert await world.count("completions") < 15_000, "it was killed too late to tell anything"
+    with world.worker(TEST_SHADOW="2"):
         await world.drained()
         signals = await everything_is_told(world)
     spans = spans_of(signals)
@@ -190,7 +190,7 @@ async def test_a_killed_worker_loses_signals_at_most_and_the_next_one_knows_what
 
 
 async def test_a_worker_that_ends_in_order_loses_none(world: World) -> None:
-    started, completed = a_day(6000)
+    started, completed = a_day(4000)
     await world.publish(started)
     await world.publish(completed)
     worker = world.start_worker(TRIPCAST_WORKER_BATCH="500")
@@ -209,7 +209,7 @@ async def test_a_worker_that_ends_in_order_loses_none(world: World) -> None:
         await world.drained()
         signals = await everything_is_told(world)
     assert_one_after_the_other(spans_of(signals))
-    assert merged(signals).inputs.trips.sum() == 6000
+    assert merged(signals).inputs.trips.sum() == 4000
     assert sums_of(merged(signals)) == (await rows_of(world)).tally(spans_of(signals)).sums
 
 
