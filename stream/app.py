@@ -81,6 +81,7 @@ class Stream(faust.Service):
         """Ask the registry now."""
         self._parts.follower.ask()
         self._parts.shadow_follower.ask()
+        self._monitor.ask()
 
     def signalled(self, message: bytes) -> None:
         """A worker, perhaps this one, tells what it has committed."""

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -27,7 +28,7 @@ IDLE_SECONDS = 1.0
 REST = 9  # times as long as it has worked, while this worker has events to catch up with
 IDLE_REST = 1  # the same while it has none
 LONGEST_REST_SECONDS = 30.0
-FACTS_SECONDS = 1.0
+FACTS_SECONDS = 2.0
 CALM_SECONDS = 1.0  # a partition that says nothing for so long, while others go on, has nothing to say
 IMPATIENT_SECONDS = 30.0  # facts are told where all events are taken in, or after so long
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 30.0
@@ -64,6 +65,7 @@ class MonitorHost:
         self._monitor: Monitor | None = None
         self._source_id = 0
         self._facts_at = 0.0
+        self._asked = False
         self._failures = 0
 
     # --- who leads ----------------------------------------------------------------------------------------------------
@@ -91,6 +93,10 @@ class MonitorHost:
             self._parts.metrics.follows()
             self._monitor = None
 
+    def ask(self) -> None:
+        """Something happened to a model: look for facts at the next turn."""
+        self._asked = True
+
     # --- work ---------------------------------------------------------------------------------------------------------
 
     async def work(self) -> None:
@@ -104,7 +110,9 @@ class MonitorHost:
             rest = worked * (REST if self._parts.lagging() else IDLE_REST)
             await asyncio.sleep(max(min(rest, LONGEST_REST_SECONDS), self._backed_off()))
             if not more:
-                await _wait(self._parts.inbox.filled, IDLE_SECONDS if self._hindsight.settled else CALM_SECONDS)
+                with suppress(TimeoutError):
+                    idle = IDLE_SECONDS if self._hindsight.settled else CALM_SECONDS
+                    await asyncio.wait_for(self._parts.inbox.filled.wait(), idle)
 
     async def _guarded_turn(self) -> bool:
         try:
@@ -149,7 +157,7 @@ class MonitorHost:
             await asyncio.to_thread(monitor.recall, entries)
         self._intake.begin()
         self._hindsight = Hindsight(CALM_SECONDS)
-        self._source_id, self._facts_at = source_id, 0.0
+        self._source_id, self._facts_at, self._asked = source_id, time.monotonic(), True
         if monitor.champion is None:
             monitor.learn(await new_facts(monitor, store, self._parts.registered))
         log.info("monitor_took_over", source_id=source_id, seq=standing.seq, phase=monitor.loop.phase)
@@ -157,9 +165,12 @@ class MonitorHost:
         return monitor
 
     async def _tell_facts(self, monitor: Monitor) -> None:
-        wait = FACTS_SECONDS if self._is_calm(monitor) or monitor.champion is None else IMPATIENT_SECONDS
+        """At once where somebody asked; but not in the middle of what is still to be taken in, unless that takes long."""
+        calm = self._is_calm(monitor) or monitor.champion is None
+        wait = IMPATIENT_SECONDS if not calm else 0.0 if self._asked else FACTS_SECONDS
         if time.monotonic() - self._facts_at < wait:
             return
+        self._asked = False
         facts = await new_facts(monitor, self._parts.store, self._parts.registered)
         self._facts_at = time.monotonic()
         for fact in facts:
@@ -182,11 +193,3 @@ class MonitorHost:
         metrics.phase(monitor.loop.phase)
         for decision in made.decisions:
             log.info("loop_decides", kind=str(decision.kind), subject=decision.subject, reason=decision.reason)
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return

@@ -14,6 +14,7 @@ from domain.loop.decisions import Answered, Approved, ChampionChanged, Decision,
 from domain.loop.journal import Entry
 from domain.loop.steps import Step
 from domain.policy import Timing
+from schemas.events import QualitySignal
 from stream import intake, monitor_host
 from stream.inbox import Inbox
 from stream.monitor_host import MonitorHost, MonitorParts
@@ -98,10 +99,13 @@ class World:
 
     async def tell_all(self, size: int = 25) -> None:
         """Every signal, and wait until all is taken in and stored."""
-        for signal in in_pieces(self.trips, size):
+        await self.tell(*in_pieces(self.trips, size))
+        await self.done()
+
+    async def tell(self, *signals: QualitySignal) -> None:
+        for signal in signals:
             self.trips.commit({span.partition: span.next_offset for span in signal.spans})
             self.inbox.put(msgspec.json.encode(signal))
-        await self.done()
 
     async def done(self) -> None:
         await _until(self._is_done)
@@ -221,6 +225,18 @@ async def test_facts_are_told_in_order_once_everything_is_taken_in(world: World)
     assert facts == [ChampionChanged(1, None), Approved("episode 1"), ANSWER, ChampionChanged(2, None), ShadowChanged(1)]
     await asyncio.sleep(0.1)
     assert world.facts() == facts
+
+
+async def test_facts_wait_while_more_is_to_be_taken_in_even_when_somebody_asks(world: World) -> None:
+    first, *others = in_pieces(world.trips, 80)
+    await world.tell(first)
+    await _until(lambda: world.store.standing_now.reaches.get(0) is not None)
+    world.store.facts.append(ANSWER)
+    world.host.ask()
+    await asyncio.sleep(0.2)
+    assert world.facts() == [ChampionChanged(1, None)]
+    await world.tell(*others)
+    assert await world.until_learnt(3) == [ChampionChanged(1, None), ANSWER, ShadowChanged(2)]
 
 
 async def test_a_registry_that_does_not_answer_changes_nothing(world: World) -> None:
