@@ -1,0 +1,80 @@
+"""The main job when the city changes: noticed, learnt, tried, promoted and watched, with nobody's hand on it."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from adapters.environment.settings import PostgresSettings
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+SPEED = "600"  # an hour of city time in six seconds: two hours of maturity are twelve
+SLOWDOWN_AFTER_MINUTES = "300"
+# Of mature trips: how much longer they took than predicted (as a logarithm), and the mean absolute error as a share.
+ERRORS = """
+select model_version, sum(log_ratio_u) / 1e6 / sum(settled) as shift, sum(settled) as trips
+from quality_minutes where role = 'champion'
+    and minute < (select closed_until from open_tallies) - interval '2 hours'
+group by model_version having sum(settled) > 0 order by model_version
+"""
+ROWS_BY_VERSION = "select model_version, role::text, count(*) from predictions group by 1, 2"
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
+    """A local stack with a simulated city that slows down after five hours of its time."""
+    arguments = ["--speed", SPEED, "--slowdown", "1.5", "--slowdown-after", SLOWDOWN_AFTER_MINUTES]
+    command = [sys.executable, "-P", "-m", "cli", "up", "--data", str(tmp_path / "data"), *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ})
+    try:
+        yield process, tmp_path / "data"
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+
+def until(process: "subprocess.Popen[str]", beginning: str) -> str:
+    """The first line of the screen that begins so."""
+    assert process.stdout is not None
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if line.startswith(beginning):
+            return line
+    pytest.fail(f"the stack ended before it said {beginning!r}:\n{''.join(seen[-30:])}")
+
+
+def test_a_slow_down_leads_to_a_better_champion_by_itself(stack: tuple["subprocess.Popen[str]", Path]) -> None:
+    process, data = stack
+    confirmed = until(process, "drift confirmed")
+    assert "longer than normal" in confirmed
+    assert "the whole city" in confirmed
+    until(process, "retraining requested: episode 1")
+    until(process, "challenger shadowing: episode 1: version 2")
+    until(process, "model promoted: version 2")
+    until(process, "watch passed: episode 1")
+    settings = PostgresSettings.read(data=data)
+    asyncio.run(_errors_are_back(settings.database.get_secret_value()))
+
+
+async def _errors_are_back(database: str) -> None:
+    connection = await asyncpg.connect(database)
+    try:
+        found = {row["model_version"]: row for row in await connection.fetch(ERRORS)}
+        roles = {(row[0], row[1]) for row in await connection.fetch(ROWS_BY_VERSION)}
+        history = await connection.fetch("select kind from lifecycle_events where subject = 'episode 1' order by event_id")
+    finally:
+        await connection.close()
+    assert found[1]["shift"] > 0.1  # over its whole time, the calm hours included
+    assert abs(found[2]["shift"]) < 0.1
+    assert roles >= {(1, "champion"), (2, "challenger"), (2, "champion"), (1, "challenger")}
+    kinds = [row["kind"] for row in history]
+    assert kinds.count("retraining.requested") == 1
+    assert kinds.index("drift.confirmed") < kinds.index("promotion.requested") < kinds.index("watch.passed")
