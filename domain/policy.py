@@ -134,7 +134,7 @@ class FeedFaults:
     the limits must be kept again, over as many events, before a fault counts as healed.
     """
 
-    trips: int = 600
+    trips: int = 300
     missing_share: float = 0.5
     refused_share: float = 0.1
     log_km: float = 0.35
@@ -177,19 +177,24 @@ class Retraining:
 class Trial:
     """A comparison in pairs of champion and shadow; it ends undecided after `most_pairs` or `most_hours`.
 
+    `day_correlation`: of the differences of one day, which has its own weather. However many pairs a day has, it counts for no
+    more than 1 / day_correlation independent ones, and those are what `most_pairs` counts. (With 317 pairs a day of New York's
+    yellow cabs, a day's mean varied 1.4 to 4.3 times as much as that of independent pairs: 0.001 to 0.01.)
     `promote_if_ahead`: what is undecided by then and ahead on the mean is promoted all the same. Between equals that is a toss,
     and harmless; what is a tenth worse has been found out long before.
     """
 
     test: PairLimits = field(default_factory=PairLimits)
-    most_pairs: int = 20_000
+    most_pairs: int = 5000
     most_hours: float = 24.0 * 14
     promote_if_ahead: bool = False
+    day_correlation: float = 0.005
 
     def __post_init__(self) -> None:
         _check(0 < self.test.alpha < 1, "alpha lies between 0 and 1")
         _check(1 <= self.test.least_pairs <= self.most_pairs, "least_pairs is at least 1 and at most most_pairs")
         _check(self.most_hours > 0, "most_hours is positive")
+        _check(0 <= self.day_correlation < 1, "day_correlation lies between 0 and 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +244,8 @@ class Policy:
     retraining: Retraining = field(default_factory=Retraining)
     gates: GateLimits = field(default_factory=GateLimits)
     shadow: Trial = field(default_factory=Trial)
-    follow_up_shadow: Trial = field(default_factory=lambda: Trial(most_pairs=1000, most_hours=72, promote_if_ahead=True))
-    watch: Trial = field(default_factory=lambda: Trial(PairLimits(alpha=0.01), most_pairs=5000, most_hours=72))
+    follow_up_shadow: Trial = field(default_factory=lambda: Trial(most_pairs=400, most_hours=72, promote_if_ahead=True))
+    watch: Trial = field(default_factory=lambda: Trial(PairLimits(alpha=0.01), most_pairs=2000, most_hours=72))
 
     def __post_init__(self) -> None:
         _check(bool(self.confirmation), "there is at least one tier of confirmation")

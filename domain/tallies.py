@@ -25,7 +25,7 @@ MICRO = 1_000_000
 LOSS_CAP_SECONDS = 1800.0  # a pair's loss is |error| up to here, as a share of it
 DURATION_BINS_SECONDS = (120.0, 180.0, 240.0, 320.0, 420.0, 540.0, 680.0, 860.0, 1100.0, 1400.0, 1800.0, 2400.0, 3600.0)
 FLOW_HORIZON_SECONDS = 2 * 3600.0  # completions of longer trips are left out of the flows
-LATE_SECONDS = 1200.0  # a start this far behind the newest one before it is called late
+LATE_SECONDS = (1200.0, 6 * 3600.0)  # a start so far behind the newest one before it is called late; further: that one is wrong
 SHORTEST_KM = 0.05  # below it the logarithm says more about the meter than about the trip
 
 
@@ -204,7 +204,7 @@ class Flows(Sums):
 class Inputs(Sums):
     """What came in, by pickup minute; refused events by the newest pickup before them. Logarithms of km in 1e-6.
 
-    `late`: starts more than LATE_SECONDS behind the newest pickup before them, by their place in the stream.
+    `late`: starts LATE_SECONDS behind the newest pickup before them, by their place in the stream.
     """
 
     minute: Integers
@@ -291,7 +291,8 @@ def late_of(pickup_at: Times, newest: np.datetime64 | None) -> Integers:
     before = np.maximum.accumulate(pickup_at)
     if newest is not None:
         before = np.maximum(before, newest)
-    return ((before - pickup_at) / SECOND > LATE_SECONDS).astype(np.int64)
+    behind = (before - pickup_at) / SECOND
+    return ((behind > LATE_SECONDS[0]) & (behind <= LATE_SECONDS[1])).astype(np.int64)
 
 
 def minute_of(times: Times) -> Integers:

@@ -39,6 +39,7 @@ class Permits:
         self._approved: set[str] = set()
         self._thin: Thin | None = None
         self._labels: int | None = None
+        self._began: int | None = None  # when somebody first looked whether a training is due
 
     def approve(self, subject: str) -> None:
         """Somebody agrees."""
@@ -76,9 +77,11 @@ class Permits:
     def follow_up(self, minute: int, labels_since: Callable[[int], int]) -> Due | None:
         """The training that is due now."""
         thin, limits = self._thin, self._limits
+        self._began = minute if self._began is None else self._began
         if thin is not None and thin.left > 0 and (reason := self._ripe(thin, minute, labels_since)):
             return Due(FOLLOW_UP, reason, thin.changed)
-        if limits.schedule_hours and self._asked and minute - self._asked[-1] >= limits.schedule_hours * HOUR:
+        last = self._asked[-1] if self._asked else self._began
+        if limits.schedule_hours and minute - last >= limits.schedule_hours * HOUR:
             return Due(SCHEDULE, f"a training every {limits.schedule_hours:g} h", thin.changed if thin else None)
         return None
 

@@ -1,6 +1,6 @@
 """One comparison in pairs, from its first pair to its verdict."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from domain.loop.evidence import HOUR
@@ -8,6 +8,8 @@ from domain.loop.steps import Step
 from domain.paired import PairOutcome, PairVerdict, paired_verdict
 from domain.policy import Trial as TrialLimits
 from domain.tallies import LOSS_CAP_SECONDS
+
+DAY = 24 * HOUR
 
 
 class Result(StrEnum):
@@ -28,6 +30,7 @@ class PairTrial:
     shadow: int
     minute: int
     limits: TrialLimits
+    until: int = 0
     pairs: int = 0
     difference: int = 0
     square: int = 0
@@ -38,12 +41,20 @@ class PairTrial:
         self.pairs += int(rows.pairs.sum())
         self.difference += int(rows.difference.sum())
         self.square += int(rows.square_difference.sum())
+        self.until = step.minute
         return self._result(step.minute)
 
     @property
     def verdict(self) -> PairVerdict:
-        """The test's."""
-        return paired_verdict(self.pairs, self.difference, self.square, self.limits.test)
+        """The test's, with as many independent pairs as so many days can hold."""
+        test = replace(self.limits.test, design_effect=self._design_effect)
+        return paired_verdict(self.pairs, self.difference, self.square, test)
+
+    @property
+    def _design_effect(self) -> float:
+        """How many pairs tell as much as one independent pair."""
+        days = max((self.until - self.minute) / DAY, 1.0)
+        return max(self.limits.test.design_effect, 1 + self.limits.day_correlation * self.pairs / days)
 
     def numbers(self) -> dict[str, object]:
         """For the record."""
@@ -68,7 +79,7 @@ class PairTrial:
             return Result.SHADOW_BETTER
         if verdict.outcome is PairOutcome.WORSE:
             return Result.SHADOW_WORSE
-        if self.pairs < limits.most_pairs and (minute - self.minute) / HOUR < limits.most_hours:
+        if self.pairs / self._design_effect < limits.most_pairs and (minute - self.minute) / HOUR < limits.most_hours:
             return Result.OPEN
         ahead = verdict.mean_difference > 0 and self.pairs >= limits.test.least_pairs
         return Result.SHADOW_AHEAD if limits.promote_if_ahead and ahead else Result.UNDECIDED

@@ -323,3 +323,23 @@ def test_the_same_steps_and_facts_give_the_same_decisions_after_the_journal() ->
     first = decisions(given)
     assert [each.kind for each in requests(first)] == [RequestKind.RETRAINING, RequestKind.PROMOTION]
     assert decisions([read(*written(each)) for each in given]) == first
+
+
+def test_a_schedule_trains_without_any_drift() -> None:
+    loop = new_loop(schedule_hours=24, cooldown_hours=0)
+    asked: list[int] = []
+    for _ in range(4):
+        for request in requests(live(loop, 24)):
+            asked.append(request.minute)
+            assert request.body["cause"] == "schedule"
+            loop.learn(Answered(request.kind, request.subject, Outcome.REFUSED, None, ""))
+    assert len(asked) == 3
+    assert all(later - earlier == DAY for earlier, later in pairwise(asked))
+
+
+def test_one_day_of_many_pairs_is_no_proof() -> None:
+    """Ten thousand pairs that agree on a slight advantage share one day's weather; several days of them do not."""
+    loop = new_loop()
+    until_trial(loop)
+    assert requests(compare(loop, 12, 0.006)) == []
+    assert [each.kind for each in requests(compare(loop, 24 * 12, 0.006))] == [RequestKind.PROMOTION]

@@ -91,7 +91,7 @@ def test_refused_events_count_where_the_stream_was() -> None:
 
 def test_a_trip_is_late_when_it_lies_far_behind_the_newest_before_it_and_not_after_it() -> None:
     noon = np.datetime64("2016-03-01T12:00:00", "us")
-    seconds = np.array([0, 3000, 3000 - LATE_SECONDS, 2999 - LATE_SECONDS, 9000])
+    seconds = np.array([0, 3000, 3000 - LATE_SECONDS[0], 2999 - LATE_SECONDS[0], 9000])
     pickup_at = noon + seconds.astype("timedelta64[s]")
     assert late_of(pickup_at, None).tolist() == [0, 0, 0, 1, 0]
     assert late_of(pickup_at[:1], noon + np.timedelta64(3600, "s")).tolist() == [1]
@@ -101,3 +101,9 @@ def test_a_trip_is_late_when_it_lies_far_behind_the_newest_before_it_and_not_aft
 def test_nothing_makes_an_empty_tally() -> None:
     nothing = ScoredTrips.empty()
     assert tally_of(nothing, nothing, nothing.pickup_at).as_lists() == Tally.empty().as_lists() == Tally.merged([]).as_lists()
+
+
+def test_one_wrong_clock_does_not_make_everybody_after_it_late() -> None:
+    noon = np.datetime64("2016-03-01T12:00:00", "us")
+    seconds = np.array([0, 10, 30 * 86_400, 20, 30])
+    assert late_of(noon + seconds.astype("timedelta64[s]"), None).tolist() == [0, 0, 0, 0, 0]
