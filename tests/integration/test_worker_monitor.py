@@ -70,7 +70,7 @@ def in_order(trips: TripColumns, minutes: list[float] | None = None) -> list[Tri
 
 
 async def taken_in(world: World, deadline: float = 60.0) -> None:
-    """Return when every event is taken in by whoever leads, and every step is closed that can be."""
+    """Return when every event is taken in by whoever leads, every step is closed that can be, and the loop knows who serves."""
     ends = await end_offsets(world.kafka, f"{world.prefix}trip-events")
 
     async def done() -> bool:
@@ -79,7 +79,10 @@ async def taken_in(world: World, deadline: float = 60.0) -> None:
         )
         newest = await world.rows("select extract(epoch from max(pickup_at)) / 60 from trips")
         closed = await world.rows("select extract(epoch from max(closed_until)) / 60 from open_tallies")
-        if {row[0]: row[1] for row in rows} != ends:
+        facts = await world.rows(
+            "select (select count(*) from loop_journal where kind = 'fact') = (select count(distinct role) from predictions)"
+        )
+        if {row[0]: row[1] for row in rows} != ends or not facts[0][0]:
             return False
         return newest[0][0] is None or (closed[0][0] is not None and closed[0][0] + 10 > int(newest[0][0]))
 
