@@ -17,6 +17,7 @@ from domain.tallies import MICRO
 DAY_MINUTES = 24 * 60
 LEAST_DAY_TRIPS = 200  # below it, the mix of a day says nothing
 PAST_FACTOR = 5
+ABRUPT_SIGMAS = 5.0  # of the mean of so many trips: where zones make distances coarse, ln(km) spreads by 1.4
 SMALLEST_SHARE = 1e-3  # keeps the index finite where a share is nought
 
 
@@ -133,7 +134,7 @@ def _length_fault(intake: Intake, normal: Baseline, limits: FeedFaults, scale: f
     mean = intake.log_km / intake.trips
     spread = sqrt(max(intake.square_log_km / intake.trips - mean**2, 0.0))
     shift, widened = mean - normal.log_km, spread / max(normal.log_km_spread, 1e-6) - 1
-    if abs(shift) < limits.log_km * scale or abs(widened) > limits.log_km_spread:
+    if abs(shift) < limits.log_km * scale or abs(widened) > limits.log_km_spread / scale:
         return None
     factor = float(np.exp(shift))
     words = (
@@ -143,10 +144,13 @@ def _length_fault(intake: Intake, normal: Baseline, limits: FeedFaults, scale: f
 
 
 def _abrupt(intake: Intake, before: Intake, limits: FeedFaults) -> bool:
-    """A unit changes from one trip to the next; people's ways do so over weeks."""
+    """A unit changes from one trip to the next, people's ways do so over weeks; and chance moves a mean, too."""
     if not before.trips:
         return True
-    return abs(intake.log_km / intake.trips - before.log_km / before.trips) >= limits.log_km
+    mean, usual = intake.log_km / intake.trips, before.log_km / before.trips
+    variance = max(before.square_log_km / before.trips - usual**2, 0.0)
+    error = sqrt(variance * (1 / intake.trips + 1 / before.trips))
+    return abs(mean - usual) >= max(limits.log_km, ABRUPT_SIGMAS * error)
 
 
 class DayMix:

@@ -25,6 +25,7 @@ from domain.loop.decisions import (
 )
 from domain.loop.episodes import Cause, Episode, cause_of
 from domain.loop.evidence import HOUR, Finding, Hours
+from domain.loop.feed import Fault
 from domain.loop.feed_watch import FeedWatch
 from domain.loop.permits import FOLLOW_UP, Permits
 from domain.loop.residuals import Sample
@@ -98,6 +99,8 @@ class Loop:
         match self.phase:
             case Phase.WATCHING:
                 return self._confirm(watcher.findings(step), watcher) or self._follow_up(step)
+            case Phase.HELD if self.feed.fault is not None:
+                return self._blame_feed(self.feed.fault)
             case Phase.HELD if step.minute % HOUR == 0:
                 return self._ask_or_hold()
             case Phase.SHADOWING | Phase.PROBATION if self.trial:
@@ -140,7 +143,7 @@ class Loop:
 
     def _follow_up(self, step: Step) -> list[Decision]:
         """A training that no alarm asks for: after a change that left little to learn from, or by the schedule."""
-        if step.minute % HOUR:
+        if step.minute % HOUR or self.feed.fault is not None:
             return []
         due = self._permits.follow_up(self.minute, self._labels.labels_since)
         if due is None:
@@ -168,6 +171,12 @@ class Loop:
         body: dict[str, object] = {"as_of": self.minute, "since_break": episode.changed, "cause": episode.cause.kind}
         body["exclude"] = [[since, until if until is not None else self.minute] for since, until in self.feed.faulty]
         return Request(RequestKind.RETRAINING, episode.subject, episode.cause.reason, self.minute, body)
+
+    def _blame_feed(self, fault: Fault) -> list[Decision]:
+        """What was confirmed just before the fault was found is most likely its doing; if not, it is found again."""
+        subject = self.episode.subject if self.episode else "episode 0"
+        self._close()
+        return [Record("drift.dismissed", subject, f"the feed is at fault: {fault.reason}", self.minute, dict(fault.numbers))]
 
     def _close(self, unresolved: str | None = None) -> None:
         """`unresolved`: why the shift, if there is one, is still there."""
