@@ -23,8 +23,8 @@ from domain.loop.tracker import ReportedSpan, Tracker, newest_of
 from domain.loop.watcher import MakeDetector
 from domain.policy import Policy
 from domain.tallies import NO_VERSION, ScoredTrips, scored_trips, tally_of
+from domain.timeline import turn_end
 
-MINUTE = np.timedelta64(60_000_000, "us")
 Seconds = NDArray[np.float32]
 
 
@@ -125,7 +125,7 @@ class Backtest:
         self._make_champion(Answers(first, self._features), minute_of_time(since))
         now = since
         while now < until:
-            turn_ends = min(now + self._policy.time.turnaround_minutes * MINUTE, until)
+            turn_ends = min(turn_end(now, self._policy.time.turnaround_minutes), until)
             requests = self._turn(now, turn_ends)
             self._answer(requests, minute_of_time(turn_ends))
             now = turn_ends

@@ -30,3 +30,9 @@ def timeline_of(trips: TripColumns, completions: CompletionColumns) -> Timeline:
     at = np.concatenate([trips.pickup_at, completions.dropoff_at])
     order = np.argsort(at, kind="stable")
     return Timeline(at[order], order % max(len(trips), 1), order >= len(trips))
+
+
+def turn_end(at: np.datetime64, minutes: int) -> np.datetime64:
+    """When the turn ends that this moment lies in; turns are counted from 1970, so that everybody divides time alike."""
+    length, moment = minutes * 60_000_000, int(at.astype("datetime64[us]").astype(np.int64))
+    return np.datetime64((moment // length + 1) * length, "us")

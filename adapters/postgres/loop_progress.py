@@ -1,58 +1,40 @@
-"""How far the loop has come: for whoever must wait until it has taken in, decided and learnt all there is."""
-
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+"""How far the closed loop is: what a replay in lockstep waits for."""
 
 from adapters.postgres.connection import Pool, connected
 from adapters.postgres.requests import unlearnt_answers
-from domain.policy import Timing
+from domain.entities.progress import LoopProgress
+from domain.entities.streams import StreamSource
+from domain.loop.journal import minute_at
 
-PROGRESS = """
-select coalesce(jsonb_object_agg(partition, next_offset), '{}')::text as next_offsets,
-    (extract(epoch from max(newest)) / 60)::bigint as newest,
-    (select (extract(epoch from closed_until) / 60)::bigint from open_tallies where source_id = $1) as closed_until,
-    (select count(*) from loop_requests where answered_at is null) as open_requests
-from monitor_positions where source_id = $1
+POSITIONS = """
+select m.partition, m.next_offset, m.newest from monitor_positions as m join event_sources as s using (source_id)
+where s.cluster_id = $1 and s.topic_uuid = $2
 """
-LEARNT = """
-select distinct on (body ->> 'fact') body ->> 'fact' as fact, (body ->> 'version')::integer as version
-from loop_journal where kind = 'fact' and body ->> 'fact' in ('champion', 'challenger')
-order by body ->> 'fact', seq desc
+CLOSED = """
+select max(o.closed_until) from open_tallies as o join event_sources as s using (source_id)
+where s.cluster_id = $1 and s.topic_uuid = $2
+"""
+OPEN = "select count(*) from loop_requests where answered_at is null"
+VERSION = """
+select (body ->> 'version')::integer from loop_journal
+where kind = 'fact' and body ->> 'fact' = $1 order by seq desc limit 1
 """
 
 
-@dataclass(frozen=True, slots=True)
-class LoopProgress:
-    """`next_offsets`: taken in, by partition. Minutes are event time. `champion` and `shadow`: as the loop was told."""
-
-    next_offsets: dict[int, int]
-    newest: int | None
-    closed_until: int | None
-    open_requests: int
-    unlearnt_answers: int
-    champion: int | None
-    shadow: int | None
-
-    def is_level(self, ends: Mapping[int, int], timing: Timing) -> bool:
-        """Whether everything up to these offsets is taken in, every step is closed that can be, and no answer is awaited."""
-        taken_in = all(self.next_offsets.get(partition, 0) >= end for partition, end in ends.items())
-        waits = timing.step_minutes + timing.lateness_minutes
-        closed = self.newest is None or (self.closed_until is not None and self.closed_until + waits > self.newest)
-        return taken_in and closed and not self.open_requests and not self.unlearnt_answers
-
-
-async def loop_progress(pool: Pool, source_id: int) -> LoopProgress:
-    """How far the loop has come with a source. Raises DatabaseUnreachable."""
-    async with connected(pool) as connection:
-        [row] = await connection.fetch(PROGRESS, source_id)
-        learnt = {each["fact"]: each["version"] for each in await connection.fetch(LEARNT)}
+async def loop_progress(pool: Pool, source: StreamSource) -> LoopProgress:
+    """Where the loop stands in this incarnation of the topic. Raises DatabaseUnreachable."""
+    identity = source.cluster_id, source.topic_uuid
+    unlearnt = len(await unlearnt_answers(pool))
+    async with connected(pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        rows = await connection.fetch(POSITIONS, *identity)
+        closed = await connection.fetchval(CLOSED, *identity)
+        asked = await connection.fetchval(OPEN)
+        champion, shadow = [await connection.fetchval(VERSION, fact) for fact in ("champion", "challenger")]
     return LoopProgress(
-        next_offsets={int(partition): offset for partition, offset in json.loads(row["next_offsets"]).items()},
-        newest=row["newest"],
-        closed_until=row["closed_until"],
-        open_requests=row["open_requests"],
-        unlearnt_answers=len(await unlearnt_answers(pool)),
-        champion=learnt.get("champion"),
-        shadow=learnt.get("challenger"),
+        next_offsets={row["partition"]: row["next_offset"] for row in rows},
+        newest_minute=max((minute_at(row["newest"]) for row in rows if row["newest"]), default=None),
+        closed_until=minute_at(closed) if closed else None,
+        open_requests=asked + unlearnt,
+        champion=champion,
+        shadow=shadow,
     )

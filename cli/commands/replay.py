@@ -1,4 +1,4 @@
-"""`tripcast replay`: publish a trip file as live events, in event-time order."""
+"""`tripcast replay`: publish trip files as live events, in event-time order."""
 
 import asyncio
 import math
@@ -17,7 +17,7 @@ FASTEST = "max"
 
 @app.command()
 def replay(
-    file: Annotated[Path, typer.Argument(help="Trips: the 2016 CSV layout, or a TLC monthly parquet file.")],
+    files: Annotated[list[Path], typer.Argument(help="Trips: the 2016 CSV layout, or TLC monthly parquet files.")],
     *,
     after_share: Annotated[
         float | None, typer.Option(help="Leave out the first share of trips by pickup, e.g. 0.8: `load --first-share 0.8`.")
@@ -27,9 +27,12 @@ def replay(
     zones: Annotated[Path | None, typer.Option(help="Zones table with centroids, for files that give zones.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Replay only the first trips of the part.")] = None,
     state: Annotated[Path | None, typer.Option(help="Remember in this file how far it got; go on from there.")] = None,
+    lockstep: Annotated[
+        bool, typer.Option("--lockstep", help="Wait after each turn of event time until the closed loop has dealt with it.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    """Publish a trip file as live events, in event-time order. Ends cleanly on Ctrl-C and SIGTERM."""
+    """Publish trip files as live events, in event-time order. Ends cleanly on Ctrl-C and SIGTERM."""
     from cli.sources.replay_command import ReplayOptions, replay_file  # noqa: PLC0415 - loads pyarrow and aiokafka
     from cli.sources.replay_file import Part  # noqa: PLC0415 - loads numpy
 
@@ -38,7 +41,7 @@ def replay(
     if after_share is not None and not 0 <= after_share < 1:
         raise InvalidInput(f"--after-share {after_share}: a share lies between 0 and 1")
     part = Part(after_share, since.replace(tzinfo=since.tzinfo or UTC) if since else None, limit)
-    options = ReplayOptions(file, zones, part, parsed_speed(speed), state)
+    options = ReplayOptions(files, zones, part, parsed_speed(FASTEST if lockstep else speed), state, lockstep)
     console = Console(stderr=True)
     summary = asyncio.run(replay_file(options, None if as_json else console))
     if as_json:

@@ -8,7 +8,7 @@ import numpy as np
 
 from cli.sources.pace import EventClock, Waiting
 from domain.entities.trips import CompletionColumns, Strings, TripColumns
-from domain.timeline import Timeline
+from domain.timeline import Timeline, turn_end
 
 CHUNK_EVENTS = 10_000
 
@@ -23,6 +23,14 @@ class Encoding(Protocol):
     def completed(self, trips: CompletionColumns) -> list[bytes]:
         """The event of each trip's end."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Stretches of `minutes` of event time; `dealt_with` returns when all that was published has had its consequences."""
+
+    minutes: int
+    dealt_with: Callable[[], Awaitable[None]]
 
 
 Publish = Callable[[list[bytes], list[bytes]], Awaitable[None]]  # keys, values; returns when they are stored
@@ -43,6 +51,7 @@ class ReplayTrips:
     """Publishes a timeline, from a position on; `remember` is told the position after each stored chunk.
 
     An event is never published before its time, nor out of order; a repeat after a crash is at most one chunk.
+    `turns`: stop at the end of each turn of event time until it was dealt with.
     """
 
     publish: Publish
@@ -50,6 +59,7 @@ class ReplayTrips:
     waiting: Waiting
     remember: Callable[[int], None]
     speed: float
+    turns: Turns | None = None
 
     async def __call__(
         self, trips: TripColumns, completions: CompletionColumns, timeline: Timeline, position: int = 0
@@ -59,7 +69,7 @@ class ReplayTrips:
         if position < len(timeline):
             clock = EventClock(timeline.at[position], self.speed, self.waiting)
         while position < len(timeline) and not self.waiting.stopped:
-            until = _due(timeline, position, clock.now())
+            until = self._within_turn(timeline, position, _due(timeline, position, clock.now()))
             if until == position:
                 await clock.reach(timeline.at[position])
                 continue
@@ -68,7 +78,19 @@ class ReplayTrips:
             ends += int(np.count_nonzero(timeline.ends[position:until]))
             position = until
             self.remember(position)
+            if self.turns and self._turn_is_over(self.turns, timeline, position):
+                await self.turns.dealt_with()
         return Published(position - first - ends, ends, position, stopped=position < len(timeline))
+
+    def _within_turn(self, timeline: Timeline, position: int, until: int) -> int:
+        if self.turns is None or until == position:
+            return until
+        ends = turn_end(timeline.at[position], self.turns.minutes)
+        return min(until, int(np.searchsorted(timeline.at, ends, side="left")))
+
+    def _turn_is_over(self, turns: Turns, timeline: Timeline, position: int) -> bool:
+        last = timeline.at[position - 1]
+        return position == len(timeline) or bool(timeline.at[position] >= turn_end(last, turns.minutes))
 
     def _encoded(
         self, trips: TripColumns, completions: CompletionColumns, timeline: Timeline, part: slice

@@ -1,5 +1,7 @@
 """What `tripcast replay` does between its arguments and its summary."""
 
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from rich.table import Table
 from cli.sources import bootstrap
 from cli.sources.pace import Waiting, until_signal
 from cli.sources.replay import Published
-from cli.sources.replay_file import Chosen, Part, choose
+from cli.sources.replay_file import Chosen, Part, Sources, choose
 from cli.sources.replay_state import ReplayState
 from cli.sources.settings import SourceSettings
 from domain.entities.rejections import Reason
@@ -18,13 +20,19 @@ from domain.entities.rejections import Reason
 
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
-    """What the user asked for. `speed` is event seconds per second, or infinity."""
+    """What the user asked for. `speed` is event seconds per second, or infinity; `lockstep` waits for the service."""
 
-    file: Path
+    files: Sequence[Path]
     zones: Path | None
     part: Part
     speed: float
     state: Path | None
+    lockstep: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of the files, for people."""
+        return ", ".join(map(str, self.files))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,7 @@ async def replay_file(options: ReplayOptions, console: Console | None) -> Replay
     """Read, publish, summarise; a progress bar on `console` when it is a terminal."""
     settings = SourceSettings.read()
     bootstrap.configure_logs(settings)
-    file = bootstrap.open_file(settings, options.file, options.zones)
+    file = Sources([bootstrap.open_file(settings, path, options.zones) for path in options.files])
     state, name = ReplayState(options.state), options.part.name(file.sha256())
     position = state.position(name)
     chosen = choose(file, options.part, bootstrap.wall_now())
@@ -72,17 +80,23 @@ async def replay_file(options: ReplayOptions, console: Console | None) -> Replay
         state.remember(name, reached)
         bar.update(task, completed=reached)
 
-    async with until_signal() as waiting, bootstrap.trip_events(settings) as publish:
+    def say(why: str) -> None:
+        bar.update(task, description=f"events (waits: {why})")
+
+    async with AsyncExitStack() as stack:
+        waiting = await stack.enter_async_context(until_signal())
+        publish = await stack.enter_async_context(bootstrap.trip_events(settings))
+        turns = await stack.enter_async_context(bootstrap.lockstep(waiting, say)) if options.lockstep else None
         began = waiting.seconds()
         with bar:
-            replay = bootstrap.create_replay(publish, waiting, remember, options.speed)
+            replay = bootstrap.create_replay(publish, waiting, remember, options.speed, turns)
             published = await replay(chosen.trips, chosen.completions, chosen.timeline, position)
         return _summary(options, chosen, published, position, _seconds_since(began, waiting))
 
 
 def _summary(options: ReplayOptions, chosen: Chosen, published: Published, position: int, seconds: float) -> ReplaySummary:
     return ReplaySummary(
-        file=str(options.file),
+        file=options.name,
         rows=chosen.rows,
         trips=len(chosen.trips),
         refused=dict(chosen.refused),

@@ -1,7 +1,8 @@
 """Read a trips file into memory and choose what to replay of it: about 300 bytes a trip, the price of event-time order."""
 
+import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -21,6 +22,14 @@ class TripSource(Protocol):
 
     def batches(self, now: datetime) -> Iterator[TripBatch]:
         """Every row, in bounded stretches. Raises InvalidInput for a damaged file."""
+        ...
+
+
+class HashedSource(TripSource, Protocol):
+    """One whose content has a name."""
+
+    def sha256(self) -> str:
+        """The hash of the file's bytes. Raises InvalidInput."""
         ...
 
 
@@ -47,6 +56,23 @@ class Chosen:
     timeline: Timeline
     rows: int
     refused: Counter[Reason] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Several trips files as one."""
+
+    files: Sequence[HashedSource]
+
+    def batches(self, now: datetime) -> Iterator[TripBatch]:
+        """Every row of every file."""
+        for file in self.files:
+            yield from file.batches(now)
+
+    def sha256(self) -> str:
+        """Of one file its own hash, of several the hash of theirs in order."""
+        hashes = [file.sha256() for file in self.files]
+        return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def choose(source: TripSource, part: Part, now: datetime) -> Chosen:
