@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ from stream.tally_commits import TallyCommits
 
 log = structlog.get_logger("tripcast.stream")
 
+SWITCH_SECONDS = 0.001  # a batch changes threads several times: each time it would wait 5 ms for one that counts beside it
+
 SIGNAL_SECONDS = 10.0  # a producer of their own: when Kafka refuses a signal, no prediction must wait for it
 SIGNAL_KEY = b"quality"
 
@@ -63,6 +66,7 @@ def run(settings: WorkerSettings, *, models: Models | None = None, decode_one: D
 
     `models` and `decode_one` are for tests that bring their own.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     _faust_folder(settings).mkdir(parents=True, exist_ok=True)
     application = create_worker(settings, models or follow_registry(settings), decode_one)
     worker = Worker(application, override_logging=False, redirect_stdouts=False, quiet=True, loglevel="WARNING")
@@ -127,14 +131,7 @@ async def _opened(settings: WorkerSettings, models: Models, decode_one: Decode, 
                 patience=patience,
                 ledger=ledger,
                 signals=Signals(tally, send, events.known_ends, ledger, metrics),
-                monitor=monitor_parts(
-                    settings,
-                    pool,
-                    store=store,
-                    registered=models.registered,
-                    metrics=metrics,
-                    lagging=lambda: _lagging(ledger, events),
-                ),
+                monitor=monitor_parts(settings, pool, store=store, registered=models.registered, metrics=metrics),
                 largest_batch=settings.worker_batch,
             )
         finally:
@@ -147,11 +144,6 @@ async def _broker(address: str) -> None:
     """Faust gives up where no broker answers at its start; so it starts when one does."""
     if not await broker_answers(address):
         raise BrokerUnreachable(f"Kafka at {address} does not answer: is it running?")
-
-
-def _lagging(ledger: Ledger, events: EventConsumer) -> bool:
-    ends = events.known_ends(list(ledger.committed))
-    return any(offset < ends.get(number, 0) for number, offset in ledger.committed.items())
 
 
 def _name(settings: WorkerSettings) -> str:

@@ -1,6 +1,6 @@
 """Put the Monitor together: it names the adapters that only the Monitor needs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -55,7 +55,6 @@ def monitor_parts(
     store: StreamStore,
     registered: Registered,
     metrics: Metrics,
-    lagging: Callable[[], bool],
 ) -> MonitorParts:
     """Nothing is opened yet. Raises InvalidInput for a policy that cannot be used."""
     policy, grid, clock = policy_of(settings), AreaGrid(settings.rules().area), settings.clock()
@@ -69,5 +68,4 @@ def monitor_parts(
         timing=policy.time,
         metrics=MonitorMetrics(metrics.registry),
         inbox=Inbox(),
-        lagging=lagging,
     )

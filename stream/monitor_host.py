@@ -1,4 +1,4 @@
-"""Runs the Monitor in the worker that leads: beside the hot path, in a tenth of its time while that is behind."""
+"""Runs the Monitor in the worker that leads: beside the hot path, in a tenth of its time."""
 
 import asyncio
 import time
@@ -25,8 +25,7 @@ log = structlog.get_logger("tripcast.stream")
 
 ASK_SECONDS = 2.0  # how often a leader asks whether it still leads, and the others whether they may
 IDLE_SECONDS = 1.0
-REST = 9  # times as long as it has worked, while this worker has events to catch up with
-IDLE_REST = 1  # the same while it has none
+REST = 9  # times as long as it has worked: never more than a tenth of the worker's time
 LONGEST_REST_SECONDS = 30.0
 FACTS_SECONDS = 2.0
 CALM_SECONDS = 1.0  # a partition that says nothing for so long, while others go on, has nothing to say
@@ -47,7 +46,6 @@ class MonitorParts:
     timing: Timing
     metrics: MonitorMetrics
     inbox: Inbox
-    lagging: Callable[[], bool]  # whether the hot path beside it is behind
 
 
 class MonitorHost:
@@ -107,8 +105,7 @@ class MonitorHost:
             more = await self._guarded_turn()
             worked = time.perf_counter() - began
             self._parts.metrics.seconds.inc(worked)
-            rest = worked * (REST if self._parts.lagging() else IDLE_REST)
-            await asyncio.sleep(max(min(rest, LONGEST_REST_SECONDS), self._backed_off()))
+            await asyncio.sleep(max(min(worked * REST, LONGEST_REST_SECONDS), self._backed_off()))
             if not more:
                 with suppress(TimeoutError):
                     idle = IDLE_SECONDS if self._hindsight.settled else CALM_SECONDS
@@ -159,7 +156,8 @@ class MonitorHost:
         self._hindsight = Hindsight(CALM_SECONDS)
         self._source_id, self._facts_at, self._asked = source_id, time.monotonic(), True
         if monitor.champion is None:
-            monitor.learn(await new_facts(monitor, store, self._parts.registered))
+            facts = await new_facts(monitor, store, self._parts.registered)
+            await asyncio.to_thread(monitor.learn, facts)  # the first champion loads River, which takes seconds
         log.info("monitor_took_over", source_id=source_id, seq=standing.seq, phase=monitor.loop.phase)
         self._monitor = monitor
         return monitor

@@ -84,7 +84,6 @@ class World:
             Timing(),
             MonitorMetrics(self.metrics),
             self.inbox,
-            lagging=lambda: False,
         )
         self.stopped = False
         self.host = MonitorHost(parts, lambda: self.stopped)
@@ -137,7 +136,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """No rests and no waits."""
     for name in ("ASK_SECONDS", "IDLE_SECONDS", "FACTS_SECONDS", "FIRST_WAIT_SECONDS", "CALM_SECONDS"):
         monkeypatch.setattr(monitor_host, name, 0.01)
-    monkeypatch.setattr(monitor_host, "IDLE_REST", 0)
+    monkeypatch.setattr(monitor_host, "REST", 0)
     monkeypatch.setattr(intake, "CHECK_SECONDS", 0.02)
     Stumbling.at = None
 
