@@ -169,6 +169,25 @@ async def test_of_two_hosts_at_the_same_moment_one_is_fenced(store: LoopStore, p
     assert (await rollups_since(pool, None)).as_lists() == rounds[winner].cells.as_lists()
 
 
+async def test_five_hosts_that_see_one_episode_ask_for_one_training(store: LoopStore, pool: Pool, source_id: int) -> None:
+    """Each believes that it leads and was fed the same steps; two of them try again from what is stored."""
+    standing = await store.standing(source_id)
+    asked = Request(RequestKind.RETRAINING, "episode 1", "trips take 50% longer", 5, {"as_of": 5})
+    confirmed = Record("drift.confirmed", "episode 1", "trips take 50% longer", 5)
+
+    def seen(before: Standing) -> Round:
+        entry = Entry(before.seq + 1, ShadowChanged(None), 5)
+        return _round(before, {0: Reach(150)}, _tally(1), entries=[entry], decisions=(confirmed, asked))
+
+    outcomes = await asyncio.gather(*(store.commit(source_id, seen(standing)) for _ in range(5)), return_exceptions=True)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Fenced"] * 4 + ["Stored"]
+    again = await store.standing(source_id)
+    await store.commit(source_id, _round(again, {0: Reach(200)}, decisions=(asked,)))
+    requests = await pool.fetch("select kind, subject from loop_requests")
+    assert [tuple(row) for row in requests] == [("retraining", "episode 1")]
+    assert len(await pool.fetch("select * from lifecycle_events where kind = 'drift.confirmed'")) == 1
+
+
 async def test_the_journal_comes_back_in_order_as_it_was_given(store: LoopStore, source_id: int) -> None:
     tally = _tally()
     given: list[Step | Fact] = [
