@@ -39,7 +39,6 @@ from domain.loop.decisions import (
 from domain.loop.journal import Entry, Round, Standing, moment
 from domain.loop.steps import Step
 from domain.loop.tracker import Reach
-from domain.policy import Timing
 from domain.services.approve_training import APPROVED
 from domain.tallies import Cells, Tally
 from tests.batches import End, Event, Poison, Refusals, Start, batch_of
@@ -70,9 +69,9 @@ async def source_id(pool: Pool) -> int:
     return await _source(pool)
 
 
-async def _source(pool: Pool, partitions: int = 2) -> int:
+async def _source(pool: Pool, partitions: int = 2, source: StreamSource | None = None) -> int:
     streams = Streams(pool)
-    source_id = await streams.register(StreamSource("cluster", "trip-events", uuid.uuid4()))
+    source_id = await streams.register(source or StreamSource("cluster", "trip-events", uuid.uuid4()))
     for partition in range(partitions):
         await streams.open_partition(source_id, partition, 100)
     return source_id
@@ -295,37 +294,36 @@ async def test_a_version_has_its_baseline_and_says_whether_it_came_by_a_roll_bac
         assert await store.rolled_back(1) is expected
 
 
-async def test_the_loop_is_level_when_all_is_taken_in_closed_answered_and_learnt(
-    store: LoopStore, pool: Pool, source_id: int
-) -> None:
-    ends = {0: 150, 1: 100}
-
-    async def is_level() -> bool:
-        return (await loop_progress(pool, source_id)).is_level(ends, Timing())
+async def test_how_far_the_loop_is_counts_what_is_asked_answered_and_not_yet_learnt(store: LoopStore, pool: Pool) -> None:
+    source = StreamSource("cluster", "trip-events", uuid.uuid4())
+    source_id = await _source(pool, source=source)
 
     async def commit(**changes: Any) -> None:
         standing = await store.standing(source_id)
         reaches = changes.pop("reaches", standing.reaches)
         await store.commit(source_id, _round(standing, dict(reaches), **changes))
 
-    assert not await is_level()
-    await commit(reaches={0: Reach(140, NOON_MINUTE), 1: Reach(100)}, closed_until=NOON_MINUTE)
-    assert not await is_level()
-    await commit(reaches={0: Reach(150, NOON_MINUTE + 10)})
-    assert not await is_level()
-    await commit(closed_until=NOON_MINUTE + 5)
-    assert await is_level()
+    async def pending() -> int:
+        return (await loop_progress(pool, source)).open_requests
+
+    await commit(reaches={0: Reach(150, NOON_MINUTE + 10), 1: Reach(100)}, closed_until=NOON_MINUTE + 5)
+    found = await loop_progress(pool, source)
+    assert (dict(found.next_offsets), found.newest_minute, found.closed_until) == (
+        {0: 150, 1: 100},
+        NOON_MINUTE + 10,
+        NOON_MINUTE + 5,
+    )
+    assert (found.open_requests, found.champion, found.shadow) == (0, None, None)
     await commit(decisions=(TestDecisions.REQUEST,))
-    assert not await is_level()
+    assert await pending() == 1
     [asked] = await open_requests(pool)
     await answer(pool, asked.request_id, Outcome.DONE, "done", version=3)
-    assert not await is_level()
+    assert await pending() == 1  # answered, and not learnt
     fact = Answered(RequestKind.RETRAINING, "episode 1", Outcome.DONE, 3, "done")
     given: tuple[Fact, ...] = (ChampionChanged(2, None), fact, ChampionChanged(3, None), ShadowChanged(2))
     await commit(entries=[Entry(number + 1, each, NOON_MINUTE) for number, each in enumerate(given)])
-    assert await is_level()
-    found = await loop_progress(pool, source_id)
-    assert (found.champion, found.shadow) == (3, 2)
+    found = await loop_progress(pool, source)
+    assert (found.open_requests, found.champion, found.shadow) == (0, 3, 2)
 
 
 class TestExpiry:
