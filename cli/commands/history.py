@@ -13,6 +13,8 @@ from cli.times import aware
 from domain.entities.models import LifecycleEvent
 from domain.entities.story import AskedFor, Story, Verdict
 
+PIPED_WIDTH = 180  # columns where there is no terminal: a reason is a sentence
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
@@ -35,7 +37,8 @@ def history(
     if as_json:
         Console().print_json(data=asdict(story), default=datetime.isoformat)
     else:
-        _show(story, Console())
+        console = Console()
+        _show(story, console if console.is_terminal else Console(width=PIPED_WIDTH))
 
 
 def _show(story: Story, console: Console) -> None:
@@ -87,7 +90,12 @@ def _refusals(verdicts: list[Verdict]) -> Table:
 
 
 def _table(title: str, *headings: str) -> Table:
-    return Table(*headings, box=None, pad_edge=False, title=f"\n{title}", title_justify="left", title_style="bold")
+    """Only the last column, the reason, is folded."""
+    table = Table(box=None, pad_edge=False, title=f"\n{title}", title_justify="left", title_style="bold")
+    for heading in headings[:-1]:
+        table.add_column(heading, no_wrap=True)
+    table.add_column(headings[-1], overflow="fold")
+    return table
 
 
 def _time(time: datetime) -> str:
