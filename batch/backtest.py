@@ -218,7 +218,6 @@ class Backtest:
     def _make_champion(self, answers: Answers, minute: int) -> None:
         self._champion = self._made[answers.version.number] = answers
         self.events.append(Event(minute, "model.promoted", f"version {answers.version.number}", "the first champion"))
-        self.loop.minute = minute
         self._noted(self._learn(ChampionChanged(answers.version.number, answers.version.baseline)))
 
     def _say(self, minute: int, kind: str, request: Request, champion: Answers) -> None:

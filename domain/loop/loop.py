@@ -73,6 +73,9 @@ class Loop:
 
     def step(self, step: Step) -> list[Decision]:
         """Take in what became final."""
+        if not self.minute and self.watcher is not None:  # who is champion was told before it was known what time it is
+            begins = step.minute - self._policy.time.step_minutes
+            self.watcher.restart(begins, f"version {self.watcher.version} is new")
         self.minute = step.minute
         self._count_labels(step)
         if self.watcher is None:
