@@ -12,7 +12,7 @@ PROCESSES ?= 3
 
 .PHONY: help
 help: ## Explain each command
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- environment: built on first use, done at once afterwards ---------------------------------------------------------
 
@@ -65,6 +65,12 @@ format: .venv/.test-ready ## Format the code and apply safe fixes
 .PHONY: bench
 bench: .venv/.test-ready ## Measure side by side and write benchmarks/results/latest.json; ONLY=stream for one part
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+DATA ?= ../shared/data
+
+.PHONY: drift-proof
+drift-proof: .venv/.test-ready ## Live through spring 2020 with the closed loop; DATA=FOLDER of monthly files
+	@$(BIN)/python -m benchmarks.drift_proof --data "$(DATA)" $(ARGS)
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 

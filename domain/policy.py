@@ -161,7 +161,7 @@ class Retraining:
     approval: str = "automatic"
     least_labels: int = 500
     growth: float = 3.0
-    follow_up_days: float = 28.0
+    follow_up_days: float = 21.0
     follow_ups: int = 5
     schedule_hours: float = 0.0
 
