@@ -91,13 +91,13 @@ def test_a_fault_of_the_feed_alarms_and_trains_nothing(fault: str) -> None:
 
 def test_the_same_trips_give_the_same_bytes(tmp_path: Path) -> None:
     def bytes_of(name: str) -> tuple[str, bytes]:
-        weeks = Weeks(days=3)
+        weeks = Weeks(days=2)
         weeks.slow_down(1.5, NOON)
         backtest, first = weeks.backtest()
         stage = weeks.stage()
         courses = [
             static_course(stage, first),
-            nightly_course(stage, SMALL, 10, 1, lambda _: None),
+            nightly_course(stage, SMALL, 7, 1, lambda _: None),
             drift_course(stage, backtest, first, lambda _: None),
         ]
         draw(stage, courses, tmp_path / name)
