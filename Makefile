@@ -46,7 +46,7 @@ run: .venv/.run-ready ## Start Kafka, PostgreSQL, MLflow, trainer, worker and a 
 
 .PHONY: test
 test: .venv/.test-ready ## The whole suite against a real Kafka, PostgreSQL and MLflow started by the tests
-	@$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: check
 check: .venv/.test-ready ## Lint, types, import rules, schema diff, lock hygiene
