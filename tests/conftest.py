@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import hypothesis
 import pytest
 
 from adapters.postgres.local_server import copy_database, drop_database, ensure_database
@@ -15,6 +16,10 @@ from cli.embedded.part import Embedded
 from cli.embedded.ports import free_ports
 from cli.embedded.postgres import MLFLOW, OWNER, EmbeddedPostgres
 from cli.embedded.secrets import Secrets
+
+# How long an example takes says more about the machine than about the code; a test that hangs has its time limit.
+hypothesis.settings.register_profile("tripcast", deadline=None)
+hypothesis.settings.load_profile("tripcast")
 
 TEMPLATE = "tripcast_template"
 T = TypeVar("T")
