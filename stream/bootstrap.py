@@ -131,7 +131,14 @@ async def _opened(settings: WorkerSettings, models: Models, decode_one: Decode, 
                 patience=patience,
                 ledger=ledger,
                 signals=Signals(tally, send, events.known_ends, ledger, metrics),
-                monitor=monitor_parts(settings, pool, store=store, registered=models.registered, metrics=metrics),
+                monitor=monitor_parts(
+                    settings,
+                    pool,
+                    store=store,
+                    registered=models.registered,
+                    metrics=metrics,
+                    lagging=lambda: _lagging(ledger, events),
+                ),
                 largest_batch=settings.worker_batch,
             )
         finally:
@@ -144,6 +151,11 @@ async def _broker(address: str) -> None:
     """Faust gives up where no broker answers at its start; so it starts when one does."""
     if not await broker_answers(address):
         raise BrokerUnreachable(f"Kafka at {address} does not answer: is it running?")
+
+
+def _lagging(ledger: Ledger, events: EventConsumer) -> bool:
+    ends = events.known_ends(list(ledger.committed))
+    return any(offset < ends.get(number, 0) for number, offset in ledger.committed.items())
 
 
 def _name(settings: WorkerSettings) -> str:

@@ -21,7 +21,7 @@ from stream.span_tallies import SpanRows, newest_event_us, tally_of_spans
 
 log = structlog.get_logger("tripcast.stream")
 
-MOST_BYTES = 1024 * 1024  # of signals in one round
+MOST_BYTES = 256 * 1024  # of signals in one round
 RECOUNT_OFFSETS = 5_000  # in one piece
 ROUND_SECONDS = 0.5  # then a round ends, whatever is left to recount
 CHECK_SECONDS = 2.0

@@ -96,10 +96,12 @@ class Monitor:
             reach.caught_up = True
             self._changed = True
 
-    def close_steps(self, watermark: int | None = None) -> None:
+    def close_steps(self, watermark: int | None = None, most: int | None = None) -> bool:
         """Give the loop the steps that have become complete, by the watermark of now or by one of before."""
-        for step in self.tracker.closable(watermark):
+        steps = self.tracker.closable(watermark, most)
+        for step in steps:
             self._enter(step, step.minute)
+        return len(steps) == most
 
     def learn(self, facts: Iterable[Fact]) -> None:
         """Give the loop facts."""

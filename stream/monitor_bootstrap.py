@@ -1,6 +1,6 @@
 """Put the Monitor together: it names the adapters that only the Monitor needs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -55,6 +55,7 @@ def monitor_parts(
     store: StreamStore,
     registered: Registered,
     metrics: Metrics,
+    lagging: Callable[[], bool],
 ) -> MonitorParts:
     """Nothing is opened yet. Raises InvalidInput for a policy that cannot be used."""
     policy, grid, clock = policy_of(settings), AreaGrid(settings.rules().area), settings.clock()
@@ -68,4 +69,5 @@ def monitor_parts(
         timing=policy.time,
         metrics=MonitorMetrics(metrics.registry),
         inbox=Inbox(),
+        lagging=lagging,
     )

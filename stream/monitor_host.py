@@ -27,6 +27,8 @@ ASK_SECONDS = 2.0  # how often a leader asks whether it still leads, and the oth
 IDLE_SECONDS = 1.0
 REST = 9  # times as long as it has worked: never more than a tenth of the worker's time
 LONGEST_REST_SECONDS = 30.0
+GIVE_WAY_SECONDS, LOOK_SECONDS = 5.0, 0.2
+STEPS_A_TURN = 20  # some 20 ms: what counts longer makes batches wait for the interpreter
 FACTS_SECONDS = 2.0
 CALM_SECONDS = 1.0  # a partition that says nothing for so long, while others go on, has nothing to say
 IMPATIENT_SECONDS = 30.0  # facts are told where all events are taken in, or after so long
@@ -46,6 +48,7 @@ class MonitorParts:
     timing: Timing
     metrics: MonitorMetrics
     inbox: Inbox
+    lagging: Callable[[], bool]  # whether the hot path beside it has events to catch up with
 
 
 class MonitorHost:
@@ -101,6 +104,7 @@ class MonitorHost:
         """Second task."""
         while not self._stopping():
             await self._leads.wait()
+            await self._give_way()
             began = time.perf_counter()
             more = await self._guarded_turn()
             worked = time.perf_counter() - began
@@ -110,6 +114,13 @@ class MonitorHost:
                 with suppress(TimeoutError):
                     idle = IDLE_SECONDS if self._hindsight.settled else CALM_SECONDS
                     await asyncio.wait_for(self._parts.inbox.filled.wait(), idle)
+
+    async def _give_way(self) -> None:
+        """Predictions first: where events wait, the loop waits for them, a while."""
+        for _ in range(round(GIVE_WAY_SECONDS / LOOK_SECONDS)):
+            if not self._parts.lagging() or self._stopping():
+                return
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _guarded_turn(self) -> bool:
         try:
@@ -137,12 +148,11 @@ class MonitorHost:
         monitor = self._monitor or await self._take_over()
         moved = await self._intake(monitor, self._source_id)
         calm = self._hindsight(monitor.tracker.watermark())
-        if calm is not None:
-            await asyncio.to_thread(monitor.close_steps, calm)
-        await self._tell_facts(monitor)
+        full = calm is not None and await asyncio.to_thread(monitor.close_steps, calm, STEPS_A_TURN)
+        await self._tell_facts(monitor, all_closed=not full)
         await self._store(monitor)
         await self._announcer(monitor)
-        return moved
+        return moved or full
 
     async def _take_over(self) -> Monitor:
         """Go on where the last leader was: positions and sums from the database, the loop from its journal."""
@@ -157,14 +167,14 @@ class MonitorHost:
         self._source_id, self._facts_at, self._asked = source_id, time.monotonic(), True
         if monitor.champion is None:
             facts = await new_facts(monitor, store, self._parts.registered)
-            await asyncio.to_thread(monitor.learn, facts)  # the first champion loads River, which takes seconds
+            await asyncio.to_thread(monitor.learn, facts)
         log.info("monitor_took_over", source_id=source_id, seq=standing.seq, phase=monitor.loop.phase)
         self._monitor = monitor
         return monitor
 
-    async def _tell_facts(self, monitor: Monitor) -> None:
+    async def _tell_facts(self, monitor: Monitor, *, all_closed: bool) -> None:
         """At once where somebody asked; but not in the middle of what is still to be taken in, unless that takes long."""
-        calm = self._is_calm(monitor) or monitor.champion is None
+        calm = (all_closed and self._is_calm(monitor)) or monitor.champion is None
         wait = IMPATIENT_SECONDS if not calm else 0.0 if self._asked else FACTS_SECONDS
         if time.monotonic() - self._facts_at < wait:
             return

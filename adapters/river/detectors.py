@@ -3,13 +3,10 @@
 Their state is never stored: whoever needs it again feeds the values again, which is exact and needs no pickle.
 """
 
-from typing import TYPE_CHECKING, Union
+from river import drift
 
 from domain.errors import InvalidInput
 from domain.policy import DetectorSettings, Method
-
-if TYPE_CHECKING:
-    from river import drift
 
 
 class RiverDetector:
@@ -25,9 +22,7 @@ class RiverDetector:
         return bool(self._detector.drift_detected)
 
 
-def _made(settings: DetectorSettings) -> Union["drift.ADWIN", "drift.PageHinkley"]:
-    from river import drift  # noqa: PLC0415 - 150 MB with pandas and scikit-learn: only who hosts the loop pays for it
-
+def _made(settings: DetectorSettings) -> drift.ADWIN | drift.PageHinkley:
     if settings.method is Method.ADWIN:
         return drift.ADWIN(delta=settings.delta, clock=1, grace_period=settings.least_values)
     if settings.method is Method.PAGE_HINKLEY:

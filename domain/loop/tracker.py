@@ -116,8 +116,8 @@ class Tracker:
         self.open, self._added = Tally.merged([self.open, *self._added]), []
         return self.open
 
-    def closable(self, watermark: int | None = None) -> list[Step]:
-        """The steps that have become complete, in order; they are closed with that.
+    def closable(self, watermark: int | None = None, most: int | None = None) -> list[Step]:
+        """The steps that have become complete, in order, `most` at most; they are closed with that.
 
         By a `watermark` of before, if one is given, instead of the one of now.
         """
@@ -128,8 +128,8 @@ class Tracker:
         length = self._timing.step_minutes
         if self.closed_until is None:
             self.closed_until = self._first_minute(watermark) // length * length
-        steps = []
-        while self.closed_until + length + self._timing.lateness_minutes <= watermark:
+        steps: list[Step] = []
+        while self.closed_until + length + self._timing.lateness_minutes <= watermark and len(steps) != most:
             steps.append(self._step(self.closed_until + length))
             self.closed_until += length
         if steps:

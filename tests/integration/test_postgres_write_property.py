@@ -18,9 +18,9 @@ from tests.batches import End, Event, Nothing, Poison, Refusals, Start, batch_of
 from tests.fakes.streams import InMemoryStreams
 from tests.stored import stored_in_fake, stored_in_postgres
 
-EMPTY = (
-    "truncate trips, completions, predictions, dead_letters, skipped_records, stream_suspects, stream_offsets, event_sources cascade"
-)
+EMPTY = """
+truncate trips, completions, predictions, dead_letters, skipped_records, stream_suspects, stream_offsets, event_sources cascade
+"""
 RESET = "update stream_offsets set next_offset = start_offset, published_offset = start_offset"
 SOURCE = StreamSource("cluster", "trip-events", uuid.uuid4())
 

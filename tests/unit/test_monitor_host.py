@@ -84,6 +84,7 @@ class World:
             Timing(),
             MonitorMetrics(self.metrics),
             self.inbox,
+            lagging=lambda: False,
         )
         self.stopped = False
         self.host = MonitorHost(parts, lambda: self.stopped)
