@@ -152,8 +152,11 @@ class Retraining:
 
     `approval`: manual waits until someone approves the episode. `least_labels`: since the change; before them there is nothing
     to learn from. A champion that had to learn from few trips after a change is trained anew when the trips since then have
-    grown by `growth`, or after `follow_up_days`, `follow_ups` times at most. `schedule_hours`: a training without any drift;
-    0 for never.
+    grown by `growth`, or after `follow_up_days`, `follow_ups` times at most. `schedule_hours`: a training without any drift; 0
+    for never.
+
+    A change of less than `break_shift` is a season: it has no follow-ups, and is no reason for a training within `season_days`
+    of another one. A larger one is a break, and may come at any time.
     """
 
     cooldown_hours: float = 24.0
@@ -163,12 +166,15 @@ class Retraining:
     growth: float = 3.0
     follow_up_days: float = 21.0
     follow_ups: int = 5
+    break_shift: float = 0.3
+    season_days: float = 90.0
     schedule_hours: float = 0.0
 
     def __post_init__(self) -> None:
         _check(self.approval in ("automatic", "manual"), "approval is automatic or manual")
         _check(self.growth > 1, "growth is more than 1")
-        _check(self.follow_up_days > 0, "follow_up_days is positive")
+        _check(min(self.follow_up_days, self.break_shift) > 0, "follow_up_days and break_shift are positive")
+        _check(self.season_days >= 0, "season_days is not negative")
         _check(min(self.cooldown_hours, self.schedule_hours, self.follow_ups) >= 0, "numbers of retraining are not negative")
         _check(self.daily_budget >= 1, "daily_budget is at least 1")
 

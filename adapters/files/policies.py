@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -28,7 +29,7 @@ def read_policy(path: Path | None) -> Policy:
 def policy_of(content: Mapping[str, object], name: str) -> Policy:
     """The policy that a parsed file describes. Raises InvalidInput."""
     try:
-        policy = TypeAdapter(Policy).validate_python(content)
+        policy = TypeAdapter(Policy).validate_python(_over(asdict(Policy()), content))
     except ValidationError as error:
         wrong = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         raise InvalidInput(f"the policy {name}: {'; '.join(wrong)}") from error
@@ -37,6 +38,15 @@ def policy_of(content: Mapping[str, object], name: str) -> Policy:
     if unknown := list(_unknown(content, asdict(policy))):
         raise InvalidInput(f"the policy {name}: {'; '.join(unknown)}")
     return policy
+
+
+def _over(defaults: Mapping[str, Any], given: Mapping[str, object]) -> dict[str, Any]:
+    """What is given over the defaults, table by table: one line about a table leaves the rest of it as it is."""
+    merged = dict(defaults)
+    for name, value in given.items():
+        known = defaults.get(name)
+        merged[name] = _over(known, value) if isinstance(known, Mapping) and isinstance(value, Mapping) else value
+    return merged
 
 
 def _unknown(given: object, known: object, place: str = "") -> Iterator[str]:

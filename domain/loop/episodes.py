@@ -22,6 +22,7 @@ class Cause:
     segments: tuple[int, ...] = ()
     alarms: tuple[str, ...] = ()
     numbers: dict[str, object] = field(default_factory=dict)
+    shift: float = 0.0
 
 
 @dataclass(slots=True)
@@ -39,6 +40,10 @@ class Episode:
         """Its name in every record."""
         return f"episode {self.number}"
 
+    def is_break(self, shift: float) -> bool:
+        """Whether trips changed by at least so much."""
+        return abs(self.cause.shift) >= shift
+
 
 def cause_of(findings: Sequence[Finding], alarms: Mapping[str, Set[int]], watcher: Watcher) -> Cause:
     """Where and how much trips have changed, from what was confirmed and from the areas' own evidence."""
@@ -53,7 +58,7 @@ def cause_of(findings: Sequence[Finding], alarms: Mapping[str, Set[int]], watche
     told = tuple(_told(detector, segments) for detector, segments in alarms.items())
     reason = f"{share_change(first.shift)} in {where}: {seen}, after {listed(told)}"
     numbers: dict[str, object] = {"shift": round(first.shift, 4), "labels": first.labels, "hours": round(first.hours, 1)}
-    return Cause(kind, reason, segments, told, numbers | {"cause": kind, "segments": list(segments)})
+    return Cause(kind, reason, segments, told, numbers | {"cause": kind, "segments": list(segments)}, first.shift)
 
 
 def _told(detector: str, segments: Set[int]) -> str:

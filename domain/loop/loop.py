@@ -130,6 +130,7 @@ class Loop:
     # --- episodes -----------------------------------------------------------------------------------------------------
 
     def _confirm(self, findings: Sequence[Finding], watcher: Watcher) -> list[Decision]:
+        findings = [each for each in findings if self._permits.may_confirm(each.shift, self.minute)]
         if not findings or self.feed.fault is not None or watcher.suspicion is None:
             return []
         cause = cause_of(findings, watcher.suspicion.alarms, watcher)

@@ -58,6 +58,11 @@ class Permits:
             return f"waits for approval: tripcast approve {episode.number}"
         return None
 
+    def may_confirm(self, shift: float, minute: int) -> bool:
+        """Whether a shift of this size may be an episode now."""
+        limits, last = self._limits, self._asked[-1] if self._asked else None
+        return abs(shift) >= limits.break_shift or last is None or minute - last >= limits.season_days * DAY
+
     def asked(self, episode: Episode, minute: int, labels: int | None) -> None:
         """A training was asked for."""
         self._asked = [asked for asked in self._asked if minute - asked < DAY] + [minute]
@@ -68,7 +73,12 @@ class Permits:
     def promoted(self, episode: Episode) -> None:
         """The training's version is champion: did it have enough to learn from?"""
         known = self._thin is not None and self._thin.changed == episode.changed
-        if not known and episode.changed is not None and self._labels is not None:
+        if (
+            not known
+            and episode.is_break(self._limits.break_shift)
+            and episode.changed is not None
+            and self._labels is not None
+        ):
             self._thin = Thin(episode.changed, self._labels, self._asked[-1], self._limits.follow_ups)
 
     def refused(self, episode: Episode) -> None:

@@ -289,6 +289,31 @@ def test_after_a_thin_training_another_follows_when_there_is_more_to_learn_from(
     assert [each.body["cause"] for each in asked] == ["follow_up"]
 
 
+def test_a_season_is_corrected_once_and_has_no_follow_ups() -> None:
+    """A shift of a fifth lasts, and is learnt; what comes after it is not trained again and again."""
+    loop = new_loop(follow_ups=3, cooldown_hours=0)
+    live(loop, 24)
+    [request] = requests(live(loop, 72, shift=0.22))
+    loop.learn(Answered(request.kind, request.subject, Outcome.REGISTERED, 2, ""))
+    loop.learn(ShadowChanged(2))
+    [promotion] = requests(compare(loop, 4, 0.05))
+    loop.learn(Answered(promotion.kind, promotion.subject, Outcome.DONE, None, ""))
+    loop.learn(ChampionChanged(2, baseline()))
+    loop.learn(ShadowChanged(1))
+    compare(loop, 6, -0.05, champion=2, shadow=1)
+    assert requests(live(loop, 24 * 30, version=2)) == []
+
+
+def test_within_a_quarter_only_a_break_is_a_reason_for_another_training() -> None:
+    loop = new_loop(follow_ups=0, cooldown_hours=0)
+    live(loop, 24)
+    [first] = requests(live(loop, 96, shift=0.22))
+    loop.learn(Answered(first.kind, first.subject, Outcome.REFUSED, None, ""))
+    assert requests(live(loop, 24 * 20, shift=0.22)) == []
+    [second] = requests(live(loop, 24, shift=0.45))
+    assert second.kind is RequestKind.RETRAINING
+
+
 def test_a_challenger_made_by_hand_is_compared_too() -> None:
     loop = new_loop()
     live(loop, 24)

@@ -33,6 +33,14 @@ def test_only_what_is_written_changes(tmp_path: Path) -> None:
     assert read.detectors == DETECTORS
 
 
+def test_a_line_about_a_table_leaves_the_rest_of_it_as_it_is(tmp_path: Path) -> None:
+    """Follow-ups have other limits than the trials of drift: those stay."""
+    default = Policy().follow_up_shadow
+    read = policy(tmp_path, "[follow_up_shadow]\nmost_hours = 96\n").follow_up_shadow
+    assert read == replace(default, most_hours=96.0)
+    assert read.promote_if_ahead
+
+
 def test_detectors_are_replaced_as_a_list(tmp_path: Path) -> None:
     read = policy(tmp_path, '[[detectors]]\nsignal = "log_ratio"\nmethod = "adwin"\ndelta = 0.01\n')
     assert read.detectors == (DetectorSettings(Signal.LOG_RATIO, Method.ADWIN, 0.01),)
