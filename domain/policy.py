@@ -166,7 +166,7 @@ class Retraining:
     growth: float = 3.0
     follow_up_days: float = 21.0
     follow_ups: int = 5
-    break_shift: float = 0.3
+    break_shift: float = 0.35
     season_days: float = 90.0
     schedule_hours: float = 0.0
 
