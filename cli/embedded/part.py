@@ -1,5 +1,6 @@
 """A child process that logs to a file, has a real readiness check, and does not outlive the process that started it."""
 
+import atexit
 import shutil
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from mirakuru import Executor
+from mirakuru.base import cleanup_subprocesses
 from mirakuru.exceptions import ExecutorError, ProcessFinishedWithError
 
 from cli.embedded.ports import HOST, is_open
@@ -40,6 +42,9 @@ class Part(Executor):
         deadline_seconds: float = 60.0,
     ) -> None:
         """Describe the process; nothing is started."""
+        # Mirakuru's last act in a process is to kill every process of the machine that is marked with a number which holds the
+        # digits of its own process id: 244 kills the children of 12446. Ours die with their parent, or are reaped by marker.
+        atexit.unregister(cleanup_subprocesses)
         self.name, self.log, self.ports = name, log, tuple(ports)
         self._ready = ready
         super().__init__(

@@ -73,7 +73,7 @@ async def test_only_trips_that_have_ended_as_they_began_are_labelled(pool: Pool)
 
 async def test_loading_again_in_whole_or_in_part_stores_nothing_twice(pool: Pool) -> None:
     history, trips = History(pool), random_trips(500)
-    assert await history.add(trips.take(slice(0, 200)), _ends(trips).take(slice(0, 200))) == 200  # type: ignore[arg-type]
+    assert await history.add(trips.take(slice(0, 200)), _ends(trips).take(slice(0, 200))) == 200
     assert await history.add(trips, _ends(trips)) == 300
     assert await history.add(trips, _ends(trips, seconds=1)) == 0
     assert await pool.fetchval("select count(*) from trips join completions using (trip_id, pickup_at)") == 500
