@@ -96,6 +96,17 @@ class Monitor:
             reach.caught_up = True
             self._changed = True
 
+    def not_at_end(self, ends: Mapping[int, int]) -> None:
+        """Partitions that end there have more to read, whatever was reported last: a burst has reached them since."""
+        for partition, reach in self.tracker.reaches.items():
+            if reach.next_offset < ends.get(partition, 0):
+                reach.caught_up = False
+
+    def has_ripe_steps(self) -> bool:
+        """Whether steps could be closed, by what was reported."""
+        watermark, closed, timing = self.tracker.watermark(), self.tracker.closed_until, self._timing
+        return watermark is not None and (closed is None or closed + timing.step_minutes + timing.lateness_minutes <= watermark)
+
     def close_steps(self, watermark: int | None = None, most: int | None = None) -> bool:
         """Give the loop the steps that have become complete, by the watermark of now or by one of before."""
         steps = self.tracker.closable(watermark, most)

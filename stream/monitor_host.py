@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from domain.errors import Fenced, Unreachable
+from domain.errors import BrokerUnreachable, Fenced, Unreachable
 from domain.loop.steps import Step
 from domain.policy import Timing
 from domain.ports import Announce
@@ -147,12 +147,22 @@ class MonitorHost:
         """One round: take in, close steps, tell facts, store, announce. Whether there may be more to do at once."""
         monitor = self._monitor or await self._take_over()
         moved = await self._intake(monitor, self._source_id)
+        await self._look_at_ends(monitor)
         calm = self._hindsight(monitor.tracker.watermark())
         full = calm is not None and await asyncio.to_thread(monitor.close_steps, calm, STEPS_A_TURN)
         await self._tell_facts(monitor, all_closed=not full)
         await self._store(monitor)
         await self._announcer(monitor)
         return moved or full
+
+    async def _look_at_ends(self, monitor: Monitor) -> None:
+        """Before steps close: a partition that was read to its end a moment ago may have been filled since."""
+        if not monitor.has_ripe_steps():
+            return
+        try:
+            monitor.not_at_end(await self._parts.topic.ends())
+        except BrokerUnreachable as error:
+            log.debug("ends_unknown", why=str(error))
 
     async def _take_over(self) -> Monitor:
         """Go on where the last leader was: positions and sums from the database, the loop from its journal."""
