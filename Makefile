@@ -7,8 +7,8 @@ BIN := .venv/bin
 TRIPS ?=
 ARGS ?=
 ONLY ?=
-# Tests wait for brokers and databases more than they compute; each process starts parts of its own.
-PROCESSES ?= 3
+# Each process starts brokers and databases of its own; more of them than cores make timing worse and nothing faster.
+PROCESSES ?= 2
 
 .PHONY: help
 help: ## Explain each command

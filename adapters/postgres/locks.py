@@ -32,6 +32,10 @@ async def alone(pool: Pool, what: str) -> AsyncIterator[None]:
                 await connection.execute("select pg_advisory_unlock($1)", key)
 
 
+# The last one: the server has closed the connection, and the driver, asked just then, loses track of it.
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
 class Leadership:
     """A lock that one of many processes holds for as long as its connection lives, and asks about every few seconds.
 
@@ -52,7 +56,7 @@ class Leadership:
                 await self._connection.fetchval("select true", timeout=ANSWER_SECONDS)
             else:
                 self._held = await self._connection.fetchval(TRY_LOCK, self._key, timeout=ANSWER_SECONDS)
-        except (DatabaseUnreachable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (DatabaseUnreachable, OSError, *DRIVER_ERRORS):
             self.end()
         return self._held
 
