@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.tallies import MICRO
+from domain.sums import MICRO
 
 ROUNDING = 0.5 / MICRO  # each square may have lost as much; without it, two almost equal models would have no variance
 
@@ -57,7 +57,7 @@ class PairVerdict:
 
 
 def paired_verdict(pairs: int, sum_difference: int, sum_square: int, limits: PairLimits = DEFAULT_LIMITS) -> PairVerdict:
-    """Judge by sums over pairs: of the difference and of its square, each in 1e-6 (see `domain.tallies.Pairs`).
+    """Judge by sums over pairs: of the difference and of its square, each in 1e-6 (see `domain.sums.Pairs`).
 
     A difference lies in [-1, 1]; so does the interval.
     """

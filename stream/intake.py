@@ -11,7 +11,7 @@ import structlog
 from domain.entities.streams import Span
 from domain.errors import BrokerUnreachable, Fenced
 from domain.loop.tracker import ReportedSpan
-from domain.tallies import Tally
+from domain.sums import Tally
 from schemas.events import QualitySignal
 from stream.inbox import Inbox
 from stream.monitor import Monitor, Stretch

@@ -8,7 +8,7 @@ from domain.loop.journal import Entry, Round, Standing
 from domain.loop.steps import Step
 from domain.loop.tracker import Reach, ReportedSpan, Tracker
 from domain.policy import Timing
-from domain.tallies import Cells, Tally
+from domain.sums import Cells, Tally
 from stream.monitor_ports import LoopState
 
 HOUR = 60

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from domain.areas import AreaGrid
 from domain.entities.streams import BatchReceipt, EventBatch, Span
 from domain.entities.trips import TIME, CompletionColumns, RecordColumns, Times
-from domain.tallies import Integers, ScoredTrips, Tally, late_of, scored_trips, tally_placed
+from domain.sums import Integers, Tally
+from domain.tallies import ScoredTrips, late_of, scored_trips, tally_placed
 
 Newest = Mapping[int, np.datetime64 | None]  # by partition: the latest pickup seen in it
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from domain.tallies import ScoredTrips, Sums, Tally
+from domain.sums import Sums, Tally
+from domain.tallies import ScoredTrips
 
 Sum = dict[tuple[int, ...], tuple[int, ...]]
 Seconds = tuple[float, float, float]  # duration, lower, upper

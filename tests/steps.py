@@ -8,7 +8,7 @@ import numpy as np
 from domain.areas import AreaGrid
 from domain.baselines import QUANTILES, Baseline
 from domain.loop.steps import Step
-from domain.tallies import CHAMPION, MICRO, Cells, Flows, Inputs, Pairs, Sums
+from domain.sums import CHAMPION, MICRO, Cells, Flows, Inputs, Pairs, Sums
 
 MONDAY = 28_935_360  # 2025-01-06 00:00 UTC, in minutes since 1970
 MATURITY = 120
@@ -110,5 +110,4 @@ def step(
         pairs=compared if compared is not None else Pairs.empty(),
         flows=flows if flows is not None else Flows.empty(),
         inputs=inputs if inputs is not None else intake(minute - LENGTH),
-        begun=Cells.empty(),
     )

@@ -7,7 +7,8 @@ import numpy as np
 from domain.areas import AreaGrid
 from domain.entities.predictions import PredictionColumns
 from domain.entities.trips import SECOND, Times, TripColumns
-from domain.tallies import ScoredTrips, Tally, scored_trips, tally_of
+from domain.sums import Tally
+from domain.tallies import ScoredTrips, scored_trips, tally_of
 
 GRID = AreaGrid()
 

@@ -18,7 +18,7 @@ from domain.errors import Fenced
 from domain.loop.decisions import Decision, Request
 from domain.loop.journal import ACTOR, Entry, Round, Standing, event_of, minute_at, moment, read, written
 from domain.loop.tracker import Reach
-from domain.tallies import Cells, Tally
+from domain.sums import Cells, Tally
 
 CHUNK_ENTRIES = 200
 # The newest of all sources: a topic that was created anew goes on in the same event time.

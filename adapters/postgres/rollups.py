@@ -6,7 +6,7 @@ import numpy as np
 
 from adapters.postgres.connection import Connection, Pool, connected
 from domain.entities.predictions import Role
-from domain.tallies import CHAMPION, SHADOW, Cells
+from domain.sums import CHAMPION, SHADOW, Cells
 
 ROLES = {CHAMPION: Role.CHAMPION.value, SHADOW: Role.CHALLENGER.value}
 ROLE_NUMBERS = {name: number for number, name in ROLES.items()}

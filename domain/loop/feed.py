@@ -12,7 +12,7 @@ from domain.baselines import Baseline, hour_of
 from domain.features import CityClock
 from domain.loop.steps import Step
 from domain.policy import FeedFaults, Signal
-from domain.tallies import MICRO
+from domain.sums import MICRO
 
 DAY_MINUTES = 24 * 60
 LEAST_DAY_TRIPS = 200  # below it, the mix of a day says nothing

@@ -21,7 +21,7 @@ from domain.loop.decisions import (
 )
 from domain.loop.steps import Step
 from domain.loop.tracker import Reach
-from domain.tallies import Cells, Tally
+from domain.sums import Cells, Tally
 
 ACTOR = "monitor"
 SECONDS_A_MINUTE = 60

@@ -33,7 +33,7 @@ from domain.loop.steps import Step
 from domain.loop.trial import PairTrial, Result
 from domain.loop.watcher import REMEMBERED_HOURS, MakeDetector, Watcher
 from domain.policy import Policy
-from domain.tallies import CHAMPION
+from domain.sums import CHAMPION
 
 PROMOTED = {
     Result.SHADOW_BETTER: "the challenger has earned its place",
@@ -200,7 +200,6 @@ class Loop:
                 self.phase = Phase.PROMOTING
                 return [self._request(RequestKind.PROMOTION, f"{PROMOTED[result]}: {words}", numbers)]
             verdict = "worse" if result is Result.SHADOW_WORSE else "not shown to be better in time"
-            self._permits.refused(self.episode)
             dismissal = self._request(RequestKind.DISMISSAL, f"the challenger is {verdict}: {words}", numbers)
             self._close(f"the challenger of {subject} was dismissed")
             return [dismissal]
@@ -255,7 +254,6 @@ class Loop:
         if fact.kind is RequestKind.RETRAINING and self.phase is Phase.TRAINING:
             if fact.outcome is Outcome.REGISTERED and fact.version is not None:
                 return self._compare(self.episode, fact.version)
-            self._permits.refused(self.episode)
             self._close(f"the training of {fact.subject} came to nothing")
         elif fact.kind in (RequestKind.PROMOTION, RequestKind.ROLLBACK) and fact.outcome is not Outcome.DONE:
             self._close(f"the {fact.kind} of {fact.subject} failed")

@@ -81,9 +81,6 @@ class Permits:
         ):
             self._thin = Thin(episode.changed, self._labels, self._asked[-1], self._limits.follow_ups)
 
-    def refused(self, episode: Episode) -> None:
-        """Nothing came of it."""
-
     def follow_up(self, minute: int, labels_since: Callable[[int], int]) -> Due | None:
         """The training that is due now."""
         thin, limits = self._thin, self._limits

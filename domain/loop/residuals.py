@@ -8,7 +8,7 @@ import numpy as np
 from domain.baselines import Baseline, band_of
 from domain.features import CityClock
 from domain.loop.steps import Step
-from domain.tallies import CHAMPION, MICRO
+from domain.sums import CHAMPION, MICRO
 
 CITY = -2  # the segment that is everything; areas are their cell numbers
 LEARN_LABELS = 1000  # to know what is normal for a version that came without a baseline

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from domain.entities.trips import Times
-from domain.loop.steps import Step, begun_in, in_step, mature_cohort
+from domain.loop.steps import Step, in_step
 from domain.policy import Timing
-from domain.tallies import Inputs, Integers, Tally
+from domain.sums import Inputs, Integers, Tally
 
 MICROSECONDS = 60_000_000
 STRAY_MINUTES = 24 * 60  # what lies that far ahead of the furthest partition is a wrong clock
@@ -149,11 +149,10 @@ class Tracker:
         return Step(
             minute=minute,
             cohort=cohort,
-            mature=mature_cohort(self.open.cells, cohort, cohort + length),
+            mature=in_step(self.open.cells, cohort, cohort + length),
             pairs=in_step(self.open.pairs, cohort, cohort + length),
             flows=in_step(self.open.flows, first, minute),
             inputs=in_step(self.open.inputs, first, minute),
-            begun=begun_in(self.open.cells, first, minute),
         )
 
     def _forget(self, closed: int) -> None:

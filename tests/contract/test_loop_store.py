@@ -17,7 +17,7 @@ from domain.errors import Fenced
 from domain.loop.decisions import Record, Request, RequestKind, ShadowChanged
 from domain.loop.journal import Entry, Round, Standing
 from domain.loop.tracker import Reach
-from domain.tallies import Cells, Tally
+from domain.sums import Cells, Tally
 from stream.monitor_ports import LoopStore
 from tests.fakes.loop import InMemoryLoopStore
 from tests.tallied import GRID, at, whole

@@ -16,7 +16,8 @@ from domain.loop.decisions import Decision, Fact, Request
 from domain.loop.journal import Entry, Round, Standing, event_of
 from domain.loop.steps import Step
 from domain.loop.tracker import Reach
-from domain.tallies import Cells, ScoredTrips, Tally
+from domain.sums import Cells, Tally
+from domain.tallies import ScoredTrips
 from schemas.events import QualitySignal, SignalSpan
 from stream.monitor_ports import Serving
 from stream.span_tallies import SpanRows, newest_event_us, tally_of_spans

@@ -40,7 +40,7 @@ from domain.loop.journal import Entry, Round, Standing, moment
 from domain.loop.steps import Step
 from domain.loop.tracker import Reach
 from domain.services.approve_training import APPROVED
-from domain.tallies import Cells, Tally
+from domain.sums import Cells, Tally
 from tests.batches import End, Event, Poison, Refusals, Start, batch_of
 from tests.tallied import GRID, at, whole
 from tests.trips import random_trips
@@ -82,7 +82,7 @@ def _tally(seed: int = 1, first: str = "2016-03-01T17:00:00") -> Tally:
 
 
 def _step(minute: int, tally: Tally) -> Step:
-    return Step(minute, minute - 125, tally.cells, tally.pairs, tally.flows, tally.inputs, Cells.empty())
+    return Step(minute, minute - 125, tally.cells, tally.pairs, tally.flows, tally.inputs)
 
 
 def _round(before: Standing, reaches: dict[int, Reach], tally: Tally | None = None, **changes: Any) -> Round:

@@ -22,7 +22,7 @@ from domain.entities.streams import StreamSource
 from domain.features import CityClock
 from domain.loop.journal import Round, minute_at
 from domain.loop.tracker import Reach
-from domain.tallies import Tally
+from domain.sums import Tally
 from tests.batches import End, Event, Refusals, Start, batch_of
 from tests.tallied import GRID, at, begun, whole
 from tests.trips import random_trips

@@ -14,7 +14,8 @@ from adapters.kafka.topics import end_offsets
 from domain.areas import AreaGrid
 from domain.entities.trips import TIME, TripColumns
 from domain.features import distance_km_of
-from domain.tallies import SHORTEST_KM, Tally
+from domain.sums import Tally
+from domain.tallies import SHORTEST_KM
 from schemas.events import QualitySignal, SignalSpan, TripCompleted, TripStarted
 from tests.plain_tallies import PlainTally, PlainTrip, sums_of
 from tests.running import PARTITIONS, World, events_of, until, world_of

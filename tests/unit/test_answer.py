@@ -1,7 +1,6 @@
 """What the trainer does with a request: done once, completed after a crash, and not done again against people's will."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,39 +16,10 @@ from domain.services.promote_version import PromoteVersion
 from domain.services.roll_back import RollBack
 from tests.fakes.journal import InMemoryJournal
 from tests.fakes.models import CLOCK, distance_package, files_of
-from tests.fakes.registry import InMemoryRegistry
+from tests.fakes.mortal import FixedClock, Killed, MortalRegistry
 
 SCHEMA = feature_schema(CLOCK)
 AS_OF = 26_404_800  # minutes since 1970: 2020-03-15T16:00Z
-
-
-class Killed(BaseException):
-    """SIGKILL: nothing of ours runs after it."""
-
-
-class FixedClock:
-    def now(self) -> datetime:
-        return datetime(2026, 3, 1, tzinfo=UTC)
-
-
-@dataclass
-class MortalRegistry(InMemoryRegistry):
-    """Dies instead of the write after `writes_left` more."""
-
-    writes_left: int = 1000
-
-    def set_alias(self, alias: Alias, version: int) -> None:
-        self._write()
-        super().set_alias(alias, version)
-
-    def drop_alias(self, alias: Alias) -> None:
-        self._write()
-        super().drop_alias(alias)
-
-    def _write(self) -> None:
-        if self.writes_left == 0:
-            raise Killed
-        self.writes_left -= 1
 
 
 @dataclass

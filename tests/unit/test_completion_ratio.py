@@ -7,7 +7,8 @@ import pytest
 
 from domain.loop.completion_ratio import BINS, CENTRES, CompletionRatio, ending_chances
 from domain.loop.steps import Step
-from domain.tallies import FLOW_HORIZON_SECONDS, Flows
+from domain.sums import Flows
+from domain.tallies import FLOW_HORIZON_SECONDS
 from tests.steps import LENGTH, MONDAY, baseline, step, sums
 
 A_BIN = 6

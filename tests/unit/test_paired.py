@@ -7,7 +7,7 @@ import pytest
 
 from domain.entities.trips import Floats
 from domain.paired import PairLimits, PairOutcome, PairVerdict, paired_verdict
-from domain.tallies import MICRO
+from domain.sums import MICRO
 
 RUNS = 200
 LABELS = 20_000

@@ -1,7 +1,6 @@
 """Promotion and rollback: who carries which alias, what is recorded, and that a crash at any step can be repaired."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,57 +11,17 @@ from domain.errors import ModelRefused, RegistryUnreachable, UnknownVersion
 from domain.features import feature_schema
 from domain.services.promote_version import PromoteVersion
 from domain.services.roll_back import RollBack
-from tests.fakes.journal import InMemoryJournal
 from tests.fakes.models import CLOCK, distance_package, files_of
-from tests.fakes.registry import InMemoryRegistry
+from tests.fakes.mortal import FixedClock, Killed, MortalJournal, MortalRegistry
 
 SCHEMA = feature_schema(CLOCK)
-
-
-class Crash(Exception):
-    pass
-
-
-@dataclass
-class CrashingRegistry(InMemoryRegistry):
-    """Crashes instead of the write after `writes_left` more."""
-
-    writes_left: int = 1000
-
-    def set_alias(self, alias: Alias, version: int) -> None:
-        self._write()
-        super().set_alias(alias, version)
-
-    def drop_alias(self, alias: Alias) -> None:
-        self._write()
-        super().drop_alias(alias)
-
-    def _write(self) -> None:
-        if self.writes_left == 0:
-            raise Crash
-        self.writes_left -= 1
-
-
-@dataclass
-class CrashingJournal(InMemoryJournal):
-    crash: bool = False
-
-    async def record(self, event: LifecycleEvent) -> None:
-        if self.crash:
-            raise Crash
-        await super().record(event)
-
-
-class FixedClock:
-    def now(self) -> datetime:
-        return datetime(2026, 3, 1, tzinfo=UTC)
 
 
 @dataclass
 class World:
     folder: Path
-    registry: CrashingRegistry = field(default_factory=CrashingRegistry)
-    journal: CrashingJournal = field(default_factory=CrashingJournal)
+    registry: MortalRegistry = field(default_factory=MortalRegistry)
+    journal: MortalJournal = field(default_factory=MortalJournal)
     announced: list[LifecycleEvent] = field(default_factory=list)
 
     def add(self, seconds_per_km: float = 100.0) -> int:
@@ -142,11 +101,11 @@ async def test_a_promotion_that_crashed_anywhere_is_completed_by_running_it_agai
     first, second = world.add(), world.add(110.0)
     await world.promote(first)
     world.registry.set_alias(Alias.CHALLENGER, second)
-    world.registry.writes_left, world.journal.crash = writes, writes == 3
-    with pytest.raises(Crash):
+    world.registry.writes_left, world.journal.dies = writes, writes == 3
+    with pytest.raises(Killed):
         await world.promote(second)
     assert world.aliases()["champion"] in {first, second}, "at no moment is there no champion"
-    world.registry.writes_left, world.journal.crash = 1000, False
+    world.registry.writes_left, world.journal.dies = 1000, False
     await world.promote(second)
     assert world.aliases() == {"champion": second, "challenger": None, "previous": first}
     assert world.told() == [("model.promoted", "version 1", None), ("model.promoted", "version 2", first)]
@@ -168,10 +127,10 @@ async def test_a_rollback_that_crashed_anywhere_is_completed_by_running_it_again
     first, second = world.add(), world.add(110.0)
     await world.promote(first)
     await world.promote(second)
-    world.registry.writes_left, world.journal.crash = (1000, True) if writes == 2 else (writes, False)
-    with pytest.raises(Crash):
+    world.registry.writes_left, world.journal.dies = (1000, True) if writes == 2 else (writes, False)
+    with pytest.raises(Killed):
         await world.roll_back()
-    world.registry.writes_left, world.journal.crash = 1000, False
+    world.registry.writes_left, world.journal.dies = 1000, False
     await world.roll_back()
     assert world.aliases() == {"champion": first, "challenger": None, "previous": None}
     assert [kind for kind, _, _ in world.told()] == ["model.promoted", "model.promoted", "model.rolled_back"]
@@ -202,11 +161,11 @@ async def test_a_promotion_with_a_watch_that_crashed_anywhere_is_completed_too(w
     first, second = world.add(), world.add(110.0)
     await world.promote(first)
     world.registry.set_alias(Alias.CHALLENGER, second)
-    world.registry.writes_left, world.journal.crash = writes, writes == 3
-    with pytest.raises(Crash):
+    world.registry.writes_left, world.journal.dies = writes, writes == 3
+    with pytest.raises(Killed):
         await world.promote(second, watch=True)
     assert world.aliases()["champion"] in {first, second}, "at no moment is there no champion"
-    world.registry.writes_left, world.journal.crash = 1000, False
+    world.registry.writes_left, world.journal.dies = 1000, False
     await world.promote(second, watch=True)
     assert world.aliases() == {"champion": second, "challenger": first, "previous": first}
     assert world.told() == [("model.promoted", "version 1", None), ("model.promoted", "version 2", first)]
@@ -217,11 +176,11 @@ async def test_a_rollback_after_a_watch_empties_the_shadow_wherever_it_crashed(w
     first, second = world.add(), world.add(110.0)
     await world.promote(first)
     await world.promote(second, watch=True)
-    world.registry.writes_left, world.journal.crash = (1000, True) if writes == 3 else (writes, False)
-    with pytest.raises(Crash):
+    world.registry.writes_left, world.journal.dies = (1000, True) if writes == 3 else (writes, False)
+    with pytest.raises(Killed):
         await world.roll_back()
     assert world.aliases()["champion"] in {first, second}
-    world.registry.writes_left, world.journal.crash = 1000, False
+    world.registry.writes_left, world.journal.dies = 1000, False
     await world.roll_back()
     assert world.aliases() == {"champion": first, "challenger": None, "previous": None}
     assert world.told()[2:] == [("model.rolled_back", "version 1", second)]

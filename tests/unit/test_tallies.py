@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from domain.areas import AreaGrid
 from domain.entities.predictions import PredictionColumns
 from domain.entities.trips import TIME, Times
-from domain.tallies import LATE_SECONDS, ScoredTrips, Tally, late_of, scored_trips, tally_of
+from domain.sums import Tally
+from domain.tallies import LATE_SECONDS, ScoredTrips, late_of, scored_trips, tally_of
 from tests.plain_tallies import PlainTally, plain_trips, sums_of
 from tests.trips import random_trips
 

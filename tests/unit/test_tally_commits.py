@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from domain.areas import AreaGrid
 from domain.entities.streams import Span, StreamSource
 from domain.errors import DatabaseUnreachable
-from domain.tallies import Tally
+from domain.sums import Tally
 from schemas.events import QualitySignal
 from stream import tally_commits
 from stream.metrics import Metrics

@@ -5,7 +5,7 @@ import numpy as np
 from domain.loop.steps import Step
 from domain.loop.trial import PairTrial, Result
 from domain.policy import Policy, Trial
-from domain.tallies import MICRO, Cells, Flows, Inputs, Pairs
+from domain.sums import MICRO, Cells, Flows, Inputs, Pairs
 from tests.steps import MONDAY, sums
 from tests.unit.test_paired import OWN, OWN_OF_10_PERCENT_WORSE, losses
 
@@ -30,7 +30,7 @@ def step(minute: int, difference: np.ndarray) -> Step:
     pairs = sums(
         Pairs, minute=[minute], champion=[1], shadow=[2], pairs=[BATCH], difference=[whole], square_difference=[square]
     )
-    return Step(minute, minute, sums(Cells), pairs, sums(Flows), sums(Inputs), sums(Cells))
+    return Step(minute, minute, sums(Cells), pairs, sums(Flows), sums(Inputs))
 
 
 def test_a_follow_up_10_percent_worse_is_never_promoted() -> None:
