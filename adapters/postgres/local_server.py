@@ -9,7 +9,7 @@ import asyncpg
 from domain.errors import DatabaseUnreachable
 
 PROBE_SECONDS = 2.0
-GROUPS = ("tripcast_worker", "tripcast_board")
+GROUPS = ("tripcast_worker", "tripcast_board", "tripcast_api")
 
 
 async def database_answers(dsn: str, seconds: float = PROBE_SECONDS) -> bool:

@@ -10,7 +10,7 @@ import psycopg2
 from adapters.postgres.connection import address_of, connected
 from domain.errors import ConcurrentUpdate, DatabaseUnreachable, SchemaMismatch
 
-REVISION = "0003"  # the newest file in MIGRATIONS
+REVISION = "0004"  # the newest file in MIGRATIONS
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK_KEY = 8_747_227_801  # any number, the same in all versions of tripcast
 LOCK_SECONDS = 120

@@ -16,8 +16,9 @@ SUPERUSER = "postgres"
 OWNER = "tripcast"
 WORKER = "tripcast_app_worker"
 BOARD = "tripcast_app_board"
+API = "tripcast_app_api"
 MLFLOW = "mlflow"
-LOGINS = {OWNER: None, WORKER: "tripcast_worker", BOARD: "tripcast_board", MLFLOW: None}  # user -> group
+LOGINS = {OWNER: None, WORKER: "tripcast_worker", BOARD: "tripcast_board", API: "tripcast_api", MLFLOW: None}  # user -> group
 CLUSTER_FOLDER = "18"  # the major version: a newer server must not open an older cluster
 
 # fsync and synchronous_commit stay on: what the proof commands prove must hold here too.
