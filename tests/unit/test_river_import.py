@@ -1,0 +1,17 @@
+"""Every worker pays for River at its start; what it does not need must not come with it."""
+
+import subprocess
+import sys
+
+LOOK = """
+import sys
+from adapters.river import detectors
+heavy = [name for name in ("pandas", "sklearn", "sqlalchemy") if name in sys.modules]
+assert not heavy, heavy
+from river.drift import datasets
+print(datasets.AirlinePassengers.__name__)
+"""
+
+
+def test_river_comes_without_its_example_data_and_these_can_still_be_had() -> None:
+    assert subprocess.check_output([sys.executable, "-c", LOOK], text=True).strip() == "AirlinePassengers"
