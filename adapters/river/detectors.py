@@ -30,7 +30,7 @@ def _without(modules: Mapping[str, str | None]) -> Iterator[None]:
         for name, wanted in absent.items():
             del sys.modules[name]
             package, _, short = name.rpartition(".")
-            for attribute in (short, wanted):
+            for attribute in {short, wanted or short}:
                 vars(sys.modules.get(package, ModuleType(package))).pop(attribute, None)
 
 
