@@ -5,7 +5,7 @@ same alarms at the same events live, after a restart, and in a backtest.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Self
 
 import numpy as np
@@ -16,6 +16,7 @@ from domain.entities.trips import Columns
 Integers = NDArray[np.int64]
 
 CHAMPION, SHADOW = 0, 1  # values of `role`
+PICKUP, DROPOFF = 0, 1  # values of `end`
 MICRO = 1_000_000
 
 
@@ -148,6 +149,22 @@ class Inputs(Sums):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Places(Sums):
+    """Trips that began, by minute of pickup: once by the cell where they begin and once by the one where they lead.
+
+    `predicted`: the champion's predictions, in 0.1 s. The loop decides nothing by them: they are for the map.
+    """
+
+    KEYS = 3
+
+    minute: Integers
+    end: Integers
+    area: Integers
+    trips: Integers
+    predicted: Integers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Tally:
     """All of it. Tallies add up."""
 
@@ -155,6 +172,7 @@ class Tally:
     pairs: Pairs
     flows: Flows
     inputs: Inputs
+    places: Places = field(default_factory=Places.empty)
 
     @classmethod
     def empty(cls) -> "Tally":
@@ -169,18 +187,20 @@ class Tally:
             Pairs.merged([part.pairs for part in parts]),
             Flows.merged([part.flows for part in parts]),
             Inputs.merged([part.inputs for part in parts]),
+            Places.merged([part.places for part in parts]),
         )
 
     def as_lists(self) -> dict[str, list[list[int]]]:
         """For JSON."""
-        return {name: getattr(self, name).as_lists() for name in ("cells", "pairs", "flows", "inputs")}
+        return {each.name: getattr(self, each.name).as_lists() for each in fields(self)}
 
     @classmethod
     def from_lists(cls, content: dict[str, list[list[int]]]) -> "Tally":
-        """What `as_lists` gave."""
+        """What `as_lists` gave, now or before there were places."""
         return cls(
             Cells.from_lists(content["cells"]),
             Pairs.from_lists(content["pairs"]),
             Flows.from_lists(content["flows"]),
             Inputs.from_lists(content["inputs"]),
+            Places.from_lists(content["places"]) if "places" in content else Places.empty(),
         )

@@ -9,7 +9,7 @@ from domain.areas import AreaGrid
 from domain.entities.predictions import PredictionColumns
 from domain.entities.trips import SECOND, TIME, Columns, Floats, Shorts, Strings, Times, TripColumns
 from domain.features import distance_km_of
-from domain.sums import CHAMPION, MICRO, SHADOW, Cells, Flows, Inputs, Integers, Pairs, Tally
+from domain.sums import CHAMPION, DROPOFF, MICRO, PICKUP, SHADOW, Cells, Flows, Inputs, Integers, Pairs, Places, Tally
 
 MINUTE = np.timedelta64(60_000_000, "us")
 NO_VERSION = 0
@@ -24,12 +24,14 @@ SHORTEST_KM = 0.05  # below it the logarithm says more about the meter than abou
 class ScoredTrips(Columns):
     """Started trips with the champion's prediction and, where `shadow_version` is not NO_VERSION, the shadow's. Shape (n,).
 
-    area: cell of the pickup. log_km: natural logarithm of the distance in km, float64. Durations: float32 seconds.
+    area, dropoff_area: cells of the pickup and of where the trip leads. log_km: natural logarithm of the distance in km,
+    float64. Durations: float32 seconds.
     """
 
     trip_id: Strings
     pickup_at: Times
     area: Shorts
+    dropoff_area: Shorts
     vendor_id: Shorts
     log_km: Floats
     no_passengers: NDArray[np.bool_]
@@ -46,7 +48,7 @@ class ScoredTrips(Columns):
     def empty(cls) -> "ScoredTrips":
         """No trip."""
         seconds = (np.int32, np.float32, np.float32, np.float32)
-        dtypes = (object, TIME, np.int16, np.int16, np.float64, np.bool_, *seconds, *seconds)
+        dtypes = (object, TIME, *(np.int16,) * 3, np.float64, np.bool_, *seconds, *seconds)
         return cls(*(np.empty(0, dtype=dtype) for dtype in dtypes))
 
 
@@ -64,6 +66,7 @@ def scored_trips(
         trip_id=trips.trip_id,
         pickup_at=trips.pickup_at,
         area=grid.of(trips.pickup_latitude, trips.pickup_longitude),
+        dropoff_area=grid.of(trips.dropoff_latitude, trips.dropoff_longitude),
         vendor_id=trips.vendor_id,
         log_km=np.log(np.maximum(distance_km_of(trips), SHORTEST_KM)),
         no_passengers=trips.passenger_count == 0,
@@ -104,6 +107,7 @@ def tally_placed(started: ScoredTrips, settled: ScoredTrips, dropoff_at: Times, 
         pairs=_pairs(settled, dropoff_at),
         flows=Flows.summed(_flows(started, settled, dropoff_at)),
         inputs=Inputs.summed(_inputs(started, late, refused_at)),
+        places=Places.summed(_places(started)),
     )
 
 
@@ -230,6 +234,15 @@ def _inputs(started: ScoredTrips, late: Integers, refused_at: Times) -> list[Inp
         none, one = np.zeros(len(refused_at), dtype=np.int64), np.ones(len(refused_at), dtype=np.int64)
         parts.append(Inputs(minute_of(refused_at), none, none, none, none, one, none))
     return parts
+
+
+def _places(started: ScoredTrips) -> list[Places]:
+    if not len(started):
+        return []
+    minute, one = minute_of(started.pickup_at), np.ones(len(started), dtype=np.int64)
+    predicted = np.rint(started.duration_seconds.astype(np.float64) * 10).astype(np.int64)
+    ends = ((PICKUP, started.area), (DROPOFF, started.dropoff_area))
+    return [Places(minute, np.full(len(started), end), area.astype(np.int64), one, predicted) for end, area in ends]
 
 
 def _actual(trips: ScoredTrips, dropoff_at: Times) -> Floats:

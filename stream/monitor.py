@@ -8,7 +8,7 @@ from domain.loop.journal import Entry, Round, Standing
 from domain.loop.steps import Step
 from domain.loop.tracker import Reach, ReportedSpan, Tracker
 from domain.policy import Timing
-from domain.sums import Cells, Tally
+from domain.sums import Cells, Places, Tally
 from stream.monitor_ports import LoopState
 
 HOUR = 60
@@ -87,6 +87,7 @@ class Monitor:
         """Take in what goes on from where we are."""
         self.tracker.add(spans, tally)
         self._cells.append(tally.cells)
+        self._places.append(tally.places)
         self._changed = True
 
     def at_end(self, partition: int) -> None:
@@ -140,6 +141,7 @@ class Monitor:
             entries=tuple(self._entries),
             decisions=tuple(self._decisions),
             expire=expire,
+            places=Places.merged(self._places),
         )
 
     def stored(self, made: Round) -> None:
@@ -156,6 +158,7 @@ class Monitor:
     def _begin(self) -> None:
         self._before = {partition: reach.next_offset for partition, reach in self.tracker.reaches.items()}
         self._cells: list[Cells] = []
+        self._places: list[Places] = []
         self._entries: list[Entry] = []
         self._decisions: list[Decision] = []
         self._changed = False

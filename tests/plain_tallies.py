@@ -11,6 +11,7 @@ from domain.tallies import ScoredTrips
 Sum = dict[tuple[int, ...], tuple[int, ...]]
 Seconds = tuple[float, float, float]  # duration, lower, upper
 
+KINDS = ("cells", "pairs", "flows", "inputs", "places")
 EDGES = (120, 180, 240, 320, 420, 540, 680, 860, 1100, 1400, 1800, 2400, 3600)
 
 
@@ -19,6 +20,7 @@ class PlainTrip:
     trip_id: str
     pickup_us: int
     area: int
+    dropoff_area: int
     vendor_id: int
     log_km: float
     no_passengers: bool
@@ -32,7 +34,7 @@ class PlainTally:
     """Adds one thing at a time; `sums` is what came of it, by kind and name of the row."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, dict[tuple[int, ...], list[int]]] = {kind: {} for kind in ("cells", "pairs", "flows", "inputs")}
+        self._sums: dict[str, dict[tuple[int, ...], list[int]]] = {kind: {} for kind in KINDS}
         self.newest: int | None = None  # of the partition that is being told
 
     @property
@@ -45,6 +47,8 @@ class PlainTally:
         if trip.shadow_version:
             self._add("cells", (minute, 1, trip.shadow_version, trip.area, trip.vendor_id), started=1)
         self._row("flows", (minute, _bin(trip.seconds[0])), 1, 0)
+        for end, area in enumerate((trip.area, trip.dropoff_area)):
+            self._row("places", (minute, end, area), 1, round(trip.seconds[0] * 10))
         late = self.newest is not None and (self.newest - trip.pickup_us) / 1e6 > 1200
         micro = (_micro(trip.log_km), _micro(trip.log_km * trip.log_km))
         self._row("inputs", (minute,), 1, *micro, int(trip.no_passengers), 0, int(late))
@@ -107,6 +111,7 @@ def plain_trips(trips: ScoredTrips) -> list[PlainTrip]:
             trips.trip_id[row],
             int(trips.pickup_at[row].astype(np.int64)),
             int(trips.area[row]),
+            int(trips.dropoff_area[row]),
             int(trips.vendor_id[row]),
             float(trips.log_km[row]),
             bool(trips.no_passengers[row]),

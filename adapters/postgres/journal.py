@@ -11,7 +11,7 @@ from asyncpg import Record, UniqueViolationError
 from adapters.postgres.connection import Connection, Pool, connected
 from adapters.postgres.expirations import expire
 from adapters.postgres.lifecycle import insert_lifecycle_event
-from adapters.postgres.rollups import add_to_rollups, rollups_since
+from adapters.postgres.rollups import add_to_places, add_to_rollups, rollups_since
 from adapters.postgres.storable import as_json, text
 from domain.entities.models import LifecycleEvent
 from domain.errors import Fenced
@@ -102,6 +102,7 @@ class LoopJournal:
                 await _fence(connection, source_id, made)
                 await _append(connection, made)
                 await add_to_rollups(connection, made.cells)
+                await add_to_places(connection, made.places)
                 await _move(connection, source_id, made)
                 await _decide(connection, made.decisions)
                 return Stored(await _expire(connection, made))

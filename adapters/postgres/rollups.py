@@ -1,4 +1,4 @@
-"""Errors by pickup minute as sums: what the Monitor adds to, and what questions about weeks are answered from."""
+"""Errors and places by pickup minute as sums: what the Monitor adds to, and what questions about weeks are answered from."""
 
 from dataclasses import fields
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from adapters.postgres.connection import Connection, Pool, connected
 from domain.entities.predictions import Role
-from domain.sums import CHAMPION, SHADOW, Cells
+from domain.sums import CHAMPION, DROPOFF, PICKUP, SHADOW, Cells, Places
 
 ROLES = {CHAMPION: Role.CHAMPION.value, SHADOW: Role.CHALLENGER.value}
 ROLE_NUMBERS = {name: number for number, name in ROLES.items()}
@@ -29,6 +29,20 @@ from unnest($1::bigint[], $2::text[], $3::integer[], $4::smallint[], $5::smallin
     as cells (minute, role, model_version, area, vendor_id, {", ".join(SUMS)})
 on conflict ({KEYS}) do update set {", ".join(f"{name} = q.{name} + excluded.{name}" for name in SUMS)}
 """
+ENDS = {PICKUP: "pickup", DROPOFF: "dropoff"}
+END_NUMBERS = {name: number for number, name in ENDS.items()}
+PLACES_SINCE = """
+select (extract(epoch from minute) / 60)::bigint, place::text, area, trips, predicted_ds
+from area_minutes where $1::bigint is null or minute >= to_timestamp($1 * 60)
+"""
+ADD_PLACES = """
+insert into area_minutes as a (minute, place, area, trips, predicted_ds)
+select to_timestamp(minute * 60), place::trip_end, area, trips, predicted_ds
+from unnest($1::bigint[], $2::text[], $3::smallint[], $4::bigint[], $5::bigint[])
+    as places (minute, place, area, trips, predicted_ds)
+on conflict (minute, place, area) do update set
+    trips = a.trips + excluded.trips, predicted_ds = a.predicted_ds + excluded.predicted_ds
+"""
 SINCE = f"""
 select (extract(epoch from minute) / 60)::bigint, role::text, model_version, area, vendor_id, {", ".join(SUMS)}
 from quality_minutes where $1::bigint is null or minute >= to_timestamp($1 * 60)
@@ -41,6 +55,22 @@ async def add_to_rollups(connection: Connection, cells: Cells) -> None:
         columns = [getattr(cells, field.name).tolist() for field in fields(cells)]
         columns[1] = [ROLES[role] for role in columns[1]]
         await connection.execute(ADD, *columns)
+
+
+async def add_to_places(connection: Connection, places: Places) -> None:
+    """The same for where trips begin and lead."""
+    if len(places):
+        minute, end, *others = places.as_lists()
+        await connection.execute(ADD_PLACES, minute, [ENDS[each] for each in end], *others)
+
+
+async def places_since(pool: Pool, minute: int | None) -> Places:
+    """Where trips of pickups from a minute on began and led; None: of all. Raises DatabaseUnreachable."""
+    async with connected(pool) as connection:
+        rows = await connection.fetch(PLACES_SINCE, minute)
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * 5
+    columns[1] = [END_NUMBERS[end] for end in columns[1]]
+    return Places.from_lists(columns).added()
 
 
 async def rollups_since(pool: Pool, minute: int | None) -> Cells:

@@ -21,7 +21,7 @@ from domain.loop.decisions import (
 )
 from domain.loop.steps import Step
 from domain.loop.tracker import Reach
-from domain.sums import Cells, Tally
+from domain.sums import Cells, Places, Tally
 
 ACTOR = "monitor"
 SECONDS_A_MINUTE = 60
@@ -56,8 +56,8 @@ class Standing:
 class Round:
     """All that one round changed, to be stored together or not at all.
 
-    `before` are the offsets that the round began with, and `after` where it ends. `cells` are added to the roll-ups. Trips with
-    a pickup in the minutes [first, until) of one of `expire` that have not ended are given up.
+    `before` are the offsets that the round began with, and `after` where it ends. `cells` and `places` are added to
+    the roll-ups. Trips with a pickup in the minutes [first, until) of one of `expire` that have not ended are given up.
     """
 
     before: Mapping[int, int]
@@ -66,6 +66,7 @@ class Round:
     entries: tuple[Entry, ...] = ()
     decisions: tuple[Decision, ...] = ()
     expire: tuple[tuple[int, int], ...] = ()
+    places: Places = field(default_factory=Places.empty)
 
 
 def moment(minute: int) -> datetime:

@@ -1,14 +1,14 @@
 """Follows how far the stream is in event time, and cuts what was tallied into steps once they are complete."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from domain.entities.trips import Times
 from domain.loop.steps import Step, in_step
 from domain.policy import Timing
-from domain.sums import Inputs, Integers, Tally
+from domain.sums import Inputs, Integers, Places, Tally
 
 MICROSECONDS = 60_000_000
 STRAY_MINUTES = 24 * 60  # what lies that far ahead of the furthest partition is a wrong clock
@@ -92,13 +92,13 @@ class Tracker:
         return all(reach.caught_up for reach in self.reaches.values())
 
     def add(self, spans: Sequence[ReportedSpan], tally: Tally) -> None:
-        """Add what these spans hold. The caller sees to it that each record is added once."""
+        """Add what these spans hold, but for places, which are in no step. The caller adds each record once."""
         for span in spans:
             reach = self.reaches.setdefault(span.partition, Reach(span.first_offset))
             reach.next_offset, reach.caught_up = span.next_offset, span.caught_up
             if span.newest_us is not None:
                 reach.reported(span.newest_us // MICROSECONDS, tally.inputs)
-        self._added.append(tally)
+        self._added.append(replace(tally, places=Places.empty()))
 
     def watermark(self) -> int | None:
         """The minute before which hardly anything is still to come: that of the slowest partition which has more to read.

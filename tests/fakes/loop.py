@@ -16,7 +16,7 @@ from domain.loop.decisions import Decision, Fact, Request
 from domain.loop.journal import Entry, Round, Standing, event_of
 from domain.loop.steps import Step
 from domain.loop.tracker import Reach
-from domain.sums import Cells, Tally
+from domain.sums import Cells, Places, Tally
 from domain.tallies import ScoredTrips
 from schemas.events import QualitySignal, SignalSpan
 from stream.monitor_ports import Serving
@@ -107,6 +107,7 @@ class InMemoryLoopStore:
     standing_now: Standing = field(default_factory=Standing)
     journal: list[Entry] = field(default_factory=list)
     cells: Cells = field(default_factory=Cells.empty)
+    places: Places = field(default_factory=Places.empty)
     events: list[LifecycleEvent] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     expirations: list[tuple[int, int]] = field(default_factory=list)
@@ -134,6 +135,7 @@ class InMemoryLoopStore:
         self.standing_now = copy.copy(made.after)
         self.journal += made.entries
         self.cells = Cells.merged([self.cells, made.cells])
+        self.places = Places.merged([self.places, made.places])
         for decision in made.decisions:
             self._decide(decision)
         self.expirations += made.expire

@@ -19,7 +19,7 @@ from adapters.postgres.locks import Leadership
 from adapters.postgres.loop_progress import loop_progress
 from adapters.postgres.loop_store import LoopStore
 from adapters.postgres.requests import answer, open_requests, taken
-from adapters.postgres.rollups import rollups_since
+from adapters.postgres.rollups import places_since, rollups_since
 from adapters.postgres.stream_store import Streams
 from domain.baselines import Baseline
 from domain.entities.models import LifecycleEvent, RoleChange
@@ -40,7 +40,7 @@ from domain.loop.journal import Entry, Round, Standing, moment
 from domain.loop.steps import Step
 from domain.loop.tracker import Reach
 from domain.services.approve_training import APPROVED
-from domain.sums import Cells, Tally
+from domain.sums import Cells, Places, Tally
 from tests.batches import End, Event, Poison, Refusals, Start, batch_of
 from tests.tallied import GRID, at, whole
 from tests.trips import random_trips
@@ -91,7 +91,7 @@ def _round(before: Standing, reaches: dict[int, Reach], tally: Tally | None = No
     after = replace(before, seq=before.seq + len(entries), reaches=reaches, open=Tally.merged([before.open, tally]))
     offsets = {partition: reach.next_offset for partition, reach in before.reaches.items()}
     others = {name: changes.pop(name) for name in ("decisions", "expire") if name in changes}
-    return Round(offsets, replace(after, **changes), tally.cells, tuple(entries), **others)
+    return Round(offsets, replace(after, **changes), tally.cells, tuple(entries), places=tally.places, **others)
 
 
 def _same(one: Tally, other: Tally) -> bool:
@@ -132,6 +132,7 @@ async def test_roll_ups_add_up(store: LoopStore, pool: Pool, source_id: int) -> 
     await store.commit(source_id, _round(await store.standing(source_id), {0: Reach(150)}, first))
     await store.commit(source_id, _round(await store.standing(source_id), {0: Reach(200)}, second))
     assert (await rollups_since(pool, None)).as_lists() == Cells.merged([first.cells, second.cells]).as_lists()
+    assert (await places_since(pool, None)).as_lists() == Places.merged([first.places, second.places]).as_lists()
 
 
 async def test_a_second_host_is_fenced_and_leaves_nothing_behind(store: LoopStore, pool: Pool, source_id: int) -> None:

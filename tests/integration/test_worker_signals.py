@@ -88,7 +88,7 @@ async def rows_of(world: World) -> Rows:
 def _plain(rows: Sequence[Any]) -> list[PlainTrip]:
     names = ("pickup_latitude", "pickup_longitude", "dropoff_latitude", "dropoff_longitude")
     places = {name: np.array([row[name] for row in rows]) for name in names}
-    area = AreaGrid().of(places["pickup_latitude"], places["pickup_longitude"])
+    area, dropoff_area = (AreaGrid().of(places[f"{end}_latitude"], places[f"{end}_longitude"]) for end in ("pickup", "dropoff"))
     whole = random_trips(len(rows))
     columns: TripColumns = replace(whole, pickup_at=whole.pickup_at.astype(TIME), **places)
     log_km = np.log(np.maximum(distance_km_of(columns), SHORTEST_KM))
@@ -97,6 +97,7 @@ def _plain(rows: Sequence[Any]) -> list[PlainTrip]:
             row["trip_id"],
             row["pickup_us"],
             int(area[number]),
+            int(dropoff_area[number]),
             row["vendor_id"],
             float(log_km[number]),
             row["passenger_count"] == 0,

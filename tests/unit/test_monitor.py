@@ -109,6 +109,7 @@ async def test_steps_follow_each_other_and_hold_every_trip_once() -> None:
     closed = store.standing_now.closed_until
     assert begun == int((trips.scored.pickup_at < np.datetime64(closed, "m")).sum()) > 250
     assert store.stretches == []
+    assert store.places.trips.sum() == 2 * len(trips.scored)
 
 
 @pytest.mark.parametrize("size", [1, 3, 11, 1000])
@@ -116,6 +117,7 @@ async def test_how_reports_are_split_changes_no_sum(size: int) -> None:
     trips = some_trips()
     expected, found = await continuous(trips), await continuous(trips, size)
     assert found.cells.as_lists() == expected.cells.as_lists()
+    assert found.places.as_lists() == expected.places.as_lists()
     assert found.steps() == expected.steps()
 
 
@@ -140,6 +142,7 @@ async def test_a_signal_lost_doubled_or_out_of_order_or_a_new_leader_changes_not
     trips.commit()
     await run.look()
     assert run.store.cells.as_lists() == expected.cells.as_lists()
+    assert run.store.places.as_lists() == expected.places.as_lists()
     assert run.store.steps() == expected.steps()
 
 
@@ -174,6 +177,7 @@ async def test_a_signal_that_overlaps_what_was_counted_from_rows_is_counted_from
     await run.hear(*in_pieces(trips, 25))
     assert sorted(run.store.stretches[2:]) == [(0, 33, 50), (1, 20, 25), (1, 25, 50)]
     assert run.store.cells.as_lists() == expected.cells.as_lists()
+    assert run.store.places.as_lists() == expected.places.as_lists()
     assert run.store.steps() == expected.steps()
 
 
@@ -206,6 +210,7 @@ async def test_a_message_that_is_no_signal_is_counted_from_its_rows() -> None:
     run.inbox.put(b"{")
     await run.hear(*signals[1:])
     assert run.store.cells.as_lists() == expected.cells.as_lists()
+    assert run.store.places.as_lists() == expected.places.as_lists()
 
 
 async def test_no_step_closes_while_a_partition_was_not_seen_at_all() -> None:

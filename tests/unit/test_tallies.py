@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from domain.areas import AreaGrid
 from domain.entities.predictions import PredictionColumns
 from domain.entities.trips import TIME, Times
-from domain.sums import Tally
+from domain.sums import Places, Tally
 from domain.tallies import LATE_SECONDS, ScoredTrips, late_of, scored_trips, tally_of
 from tests.plain_tallies import PlainTally, plain_trips, sums_of
 from tests.trips import random_trips
@@ -57,6 +57,8 @@ def test_the_numbers_are_those_of_a_plain_loop() -> None:
     tally = tally_of(started, settled, dropoff_at)
     assert sums_of(tally) == plain.sums
     assert tally.inputs.late.sum() > 0
+    assert len(np.unique(tally.places.area)) > 1
+    assert tally.places.trips.sum() == 2 * len(started)
     assert 0 < tally.cells.covered.sum() < tally.cells.settled.sum()
 
 
@@ -97,6 +99,13 @@ def test_a_trip_is_late_when_it_lies_far_behind_the_newest_before_it_and_not_aft
     assert late_of(pickup_at, None).tolist() == [0, 0, 0, 1, 0]
     assert late_of(pickup_at[:1], noon + np.timedelta64(3600, "s")).tolist() == [1]
     assert late_of(pickup_at[:0], noon).tolist() == []
+
+
+def test_a_tally_of_before_there_were_places_can_be_read() -> None:
+    tally = tally_of(scored(20, 1), ScoredTrips.empty(), ScoredTrips.empty().pickup_at)
+    told = tally.as_lists()
+    del told["places"]
+    assert Tally.from_lists(told).as_lists() == replace(tally, places=Places.empty()).as_lists()
 
 
 def test_nothing_makes_an_empty_tally() -> None:
