@@ -18,7 +18,7 @@ async def broker_answers(address: str, seconds: float = PROBE_SECONDS) -> bool:
     client = AIOKafkaClient(bootstrap_servers=address, request_timeout_ms=int(seconds * 1000), client_id="tripcast-probe")
     try:
         async with asyncio.timeout(seconds):
-            with _quiet():
+            with quiet():
                 await client.bootstrap()
             return bool(client.cluster.brokers())
     except (KafkaError, OSError):  # TimeoutError is an OSError
@@ -42,7 +42,7 @@ async def partition_counts(address: str, topics: Sequence[str], seconds: float =
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """A probe that finds nobody is an answer, not an error worth a line in the log."""
     loggers = [logging.getLogger(name) for name in ("aiokafka", "aiokafka.client", "aiokafka.conn")]
     for logger in loggers:

@@ -44,10 +44,10 @@ async def open_pool(settings: PostgresSettings, application: str = "tripcast") -
             min_size=1,
             max_size=settings.database_pool,
             max_inactive_connection_lifetime=IDLE_SECONDS,
-            connect=_connect_in_words(address_of(dsn)),
+            connect=connecting(address_of(dsn)),
             timeout=settings.database_connect_seconds,
             command_timeout=settings.database_command_seconds,
-            server_settings=_server_settings(settings.database_command_seconds, application),
+            server_settings=session_settings(settings.database_command_seconds, application),
         )
     except (pg.ClientConfigurationError, ValueError) as error:
         raise InvalidInput(f"TRIPCAST_DATABASE is not an address of a database: {in_words(error)}") from error
@@ -56,11 +56,11 @@ async def open_pool(settings: PostgresSettings, application: str = "tripcast") -
 async def open_connection(settings: PostgresSettings, application: str, server_settings: dict[str, str]) -> asyncpg.Connection:
     """A connection of its own, outside every pool. Raises DatabaseUnreachable."""
     dsn = settings.database.get_secret_value()
-    return await _connect_in_words(address_of(dsn))(
+    return await connecting(address_of(dsn))(
         dsn,
         timeout=settings.database_connect_seconds,
         command_timeout=settings.database_command_seconds,
-        server_settings=_server_settings(settings.database_command_seconds, application) | server_settings,
+        server_settings=session_settings(settings.database_command_seconds, application) | server_settings,
     )
 
 
@@ -105,7 +105,9 @@ def in_words(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _connect_in_words(address: str) -> Callable[..., Coroutine[Any, Any, asyncpg.Connection]]:
+def connecting(address: str) -> Callable[..., Coroutine[Any, Any, asyncpg.Connection]]:
+    """How a pool connects: like asyncpg, but with our errors, which name the address."""
+
     async def connect(*args: Any, **options: Any) -> asyncpg.Connection:  # noqa: ANN401 - asyncpg's own options
         with _translated(f" at {address}"):
             return await asyncpg.connect(*args, **options)
@@ -145,7 +147,7 @@ def _is_closed(connection: Connection) -> bool:
         return True
 
 
-def _server_settings(command_seconds: float, application: str) -> dict[str, str]:
+def session_settings(command_seconds: float, application: str) -> dict[str, str]:
     """The server gives up as the client does, so that a lost or frozen client holds its locks no longer than that."""
     deadline_ms = str(int(command_seconds * 1000))
     return {

@@ -1,0 +1,27 @@
+"""Pools for those who only look: small, read-only, with short deadlines, and there before the database is."""
+
+import asyncpg
+from asyncpg import exceptions as pg
+
+from adapters.postgres.connection import IDLE_SECONDS, Pool, address_of, connecting, in_words, session_settings
+from domain.errors import InvalidInput
+
+
+async def open_read_pool(dsn: str, application: str, *, connections: int, seconds: float, connect_seconds: float = 1.0) -> Pool:
+    """A pool whose transactions are read-only and end after `seconds`. Needs no database yet: it connects when it is asked.
+
+    Raises InvalidInput for an unusable address.
+    """
+    try:
+        return await asyncpg.create_pool(
+            dsn,
+            min_size=0,
+            max_size=connections,
+            max_inactive_connection_lifetime=IDLE_SECONDS,
+            connect=connecting(address_of(dsn)),
+            timeout=connect_seconds,
+            command_timeout=seconds,
+            server_settings=session_settings(seconds, application) | {"default_transaction_read_only": "on"},
+        )
+    except (pg.ClientConfigurationError, ValueError) as error:
+        raise InvalidInput(f"TRIPCAST_BOARD_DATABASE is not an address of a database: {in_words(error)}") from error

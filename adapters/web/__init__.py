@@ -1,0 +1,1 @@
+"""Other HTTP services, read with deadlines."""
