@@ -1,0 +1,1 @@
+"""Figures of the other pages: pure functions from the contract's types to Plotly."""

@@ -1,0 +1,83 @@
+"""Tables that can be sorted, filtered and searched: column definitions for AG Grid."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import dash_ag_grid as dag
+
+Align = Literal["left", "right"]
+Column = dict[str, Any]
+
+
+def text(field: str, title: str, *, width: int = 140, grow: int = 0, hover: str = "") -> Column:
+    """A column of words; `hover` names the field that is shown on hover."""
+    more = {"flex": grow} if grow else {}
+    return {"field": field, "headerName": title, "minWidth": width, "width": width, "tooltipField": hover or field, **more}
+
+
+def number(field: str, title: str, digits: int = 0, *, width: int = 110, unit: str = "") -> Column:
+    """A column of numbers, right-aligned, nothing where there is none."""
+    shown = f"params.value == null ? '-' : d3.format(',.{digits}f')(params.value)"
+    name = f"{title} ({unit})" if unit else title
+    return {
+        "field": field,
+        "headerName": name,
+        "type": "rightAligned",
+        "width": width,
+        "minWidth": width,
+        "filter": "agNumberColumnFilter",
+        "valueFormatter": {"function": shown},
+    }
+
+
+def linked(field: str, title: str, *, width: int = 110) -> Column:
+    """A column of Markdown links that open in a tab of their own."""
+    return {
+        "field": field,
+        "headerName": title,
+        "width": width,
+        "minWidth": width,
+        "cellRenderer": "markdown",
+        "linkTarget": "_blank",
+    }
+
+
+def grid(
+    name: str,
+    columns: Sequence[Column],
+    rows: Sequence[Mapping[str, Any]],
+    key: str,
+    *,
+    height: int | None = None,
+    choose: bool = False,
+    search: bool = False,
+) -> dag.AgGrid:
+    """A grid that keeps selection and scroll when it is given new rows; `key` is the field that tells them apart."""
+    options: dict[str, Any] = {
+        "animateRows": False,
+        "tooltipShowDelay": 300,
+        "enableCellTextSelection": True,
+        "ensureDomOrder": True,
+        "suppressCellFocus": False,
+        "overlayNoRowsTemplate": "Nothing here yet.",
+    }
+    if height is None:
+        options["domLayout"] = "autoHeight"
+    if choose:
+        options["rowSelection"] = {"mode": "multiRow", "enableClickSelection": False}
+    return dag.AgGrid(
+        id=name,
+        columnDefs=list(columns),
+        rowData=[dict(row) for row in rows],
+        getRowId=f"params.data.{key}",
+        defaultColDef={
+            "sortable": True,
+            "resizable": True,
+            "filter": True,
+            "floatingFilter": search,
+            "suppressHeaderMenuButton": not search,
+        },
+        dashGridOptions=options,
+        columnSize=None,
+        style={"height": height, "width": "100%"} if height else {"width": "100%"},
+    )
