@@ -1,0 +1,89 @@
+"""What the pill says: one state, decided from what was seen last and when. Pure; all times are wall time."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from schemas.http.snapshot import State
+
+STALE = timedelta(seconds=10)  # without a new event; and how long offsets may stand still while events wait
+BOOTING = timedelta(seconds=30)  # what does not answer so soon after the start may still be starting
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """`ever_*`: since this API started. `worker_up` None: nobody has told us where workers are.
+
+    `events`: whether the topic has, or ever had, an event. `moved_at`: when a stored offset moved last. `worker_since`: since
+    when the workers answer, or do not.
+    """
+
+    now: datetime
+    started_at: datetime
+    database_up: bool
+    ever_database: bool
+    broker_up: bool
+    ever_broker: bool
+    worker_up: bool | None
+    ever_worker: bool
+    worker_since: datetime
+    champion: bool
+    events: bool
+    lag_events: int
+    last_event_at: datetime | None
+    moved_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The state, a sentence for it, and what is awaited while booting."""
+
+    state: State
+    detail: str
+    awaiting: tuple[str, ...] = field(default=())
+
+
+def verdict(seen: Seen) -> Verdict:
+    """The first that applies, the worst first: without the database nothing else is known."""
+    young = seen.now - seen.started_at < BOOTING
+    if not seen.database_up:
+        if not seen.ever_database and young:
+            return _booting(seen)
+        return Verdict("database_unreachable", "PostgreSQL does not answer; what is shown was read before.")
+    if seen.worker_up is not False and not seen.champion and (seen.lag_events or not seen.events):
+        return _booting(seen)
+    if not seen.events:
+        waits = not seen.ever_broker or (seen.worker_up is False and not seen.ever_worker)
+        return _booting(seen) if waits else Verdict("no_data", "No event has arrived yet.")
+    if young and seen.worker_up is False and not seen.ever_worker:
+        return _booting(seen)
+    return _of_stream(seen)
+
+
+def _of_stream(seen: Seen) -> Verdict:
+    if seen.lag_events > 0 and _stands_still(seen):
+        who = "no worker answers" if seen.worker_up is False else "no offset moves"
+        return Verdict("worker_stopped", f"{seen.lag_events:,} events wait and {who}.")
+    if seen.last_event_at is None or seen.now - seen.last_event_at >= STALE:
+        why = "" if seen.broker_up else " Kafka does not answer."
+        return Verdict("stale", f"No new event for 10 s or more.{why}")
+    return Verdict("live", "Events arrive and are scored.")
+
+
+def _stands_still(seen: Seen) -> bool:
+    """A worker that dies in mid-batch is noticed at once; one that answers and does nothing, after ten seconds."""
+    moved = seen.moved_at
+    if seen.worker_up is False and (moved is None or moved <= seen.worker_since):
+        return True
+    since = max(moved or seen.started_at, seen.started_at)
+    return seen.now - since >= STALE
+
+
+def _booting(seen: Seen) -> Verdict:
+    missing = {
+        "the database": not seen.database_up,
+        "the broker": not seen.broker_up,
+        "a worker": seen.worker_up is False,
+        "the first model": not seen.champion,
+    }
+    awaiting = tuple(name for name, is_missing in missing.items() if is_missing)
+    return Verdict("booting", f"Waiting for {', '.join(awaiting) or 'the first event'}.", awaiting)
