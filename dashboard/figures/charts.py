@@ -73,3 +73,8 @@ def in_words(one: Distribution) -> str:
 
 def _edge(value: float) -> str:
     return words.count(value) if value == round(value) or value >= WHOLE_EDGE else words.number(value, 1)
+
+
+def titled(title: str, chart: Component) -> Component:
+    """A chart below its name."""
+    return dmc.Stack([dmc.Text(title, size="sm", fw=500), chart], gap="xs")

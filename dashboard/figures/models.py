@@ -62,7 +62,9 @@ def comparison(models: Models) -> Component:
     return parts.card(
         "Candidates compared",
         compared(runs),
-        parts.columns(_titled("RMSE and MAE, minutes (lower is better)", left), _titled("R² (higher is better)", right)),
+        parts.columns(
+            charts.titled("RMSE and MAE, minutes (lower is better)", left), charts.titled("R² (higher is better)", right)
+        ),
         note="The newest training of each kind, over held-out trips newer than all they learned from.",
     )
 
@@ -199,10 +201,6 @@ def _hardest(cohorts: Sequence[Cohort]) -> str:
     worst = max(cohorts, key=lambda cohort: cohort.mae_minutes or 0)
     error, trips = words.minutes(worst.mae_minutes, 2), said.several(worst.settled, "mature trip")
     return f"Hardest are {worst.segment}: MAE {error} over {trips}."
-
-
-def _titled(title: str, chart: Component) -> Component:
-    return dmc.Stack([dmc.Text(title, size="sm", fw=500), chart], gap="xs")
 
 
 def _run_row(run: TrainingRun, version: ModelVersion | None, zone: ZoneInfo) -> dict[str, Any]:

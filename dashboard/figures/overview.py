@@ -52,7 +52,9 @@ def error_now(quality: Quality, info: ModelInfo | None) -> Component:
     """The error over trips that have ended, beside what the training promised."""
     cohort = champion_cohort(quality.mature)
     if cohort is None or cohort.mae_minutes is None:
-        text = "No trip is old enough yet: errors count two hours after the start, when nearly all trips of that time have ended."
+        text = (
+            "No trip is old enough yet: errors count two hours after the start, when nearly all trips of that time have ended."
+        )
         return parts.card("The error now", parts.empty(text))
     promised = info.metrics if info else {}
     numbers = parts.tiles(
