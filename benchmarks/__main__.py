@@ -2,10 +2,11 @@
 
 import argparse
 
+from benchmarks.api import suite as api_suite
 from benchmarks.stream import suite as stream_suite
 from benchmarks.world import new_world
 
-PARTS = {"stream": stream_suite.run}
+PARTS = {"stream": stream_suite.run, "api": api_suite.run}
 
 
 def main() -> None:

@@ -37,14 +37,19 @@ class Events:
 
 
 def city_events(trips: int, seed: int) -> Events:
-    """The events of about so many trips: the city's dirt is left out, since the yardsticks have no quarantine."""
+    """The events of about so many trips."""
+    return _in_order(*city_trips(trips, seed))
+
+
+def city_trips(trips: int, seed: int) -> tuple[TripColumns, CompletionColumns]:
+    """About so many trips: the city's dirt is left out, since the yardsticks have no quarantine."""
     parts = list(City(seed, CityClock()).history(trips, UNTIL, days=7))
     started = TripColumns.concatenate([part.trips for part in parts])
     completed = CompletionColumns.concatenate([part.completions for part in parts])
     now = datetime(2026, 1, 1, tzinfo=UTC)
     rules = TripRules()
     valid = (rules.judge_started(started, now) == None) & (rules.judge_completed(completed, now) == None)  # noqa: E711 - arrays
-    return _in_order(started.take(valid), completed.take(valid))
+    return started.take(valid), completed.take(valid)
 
 
 async def publish(kafka: str, topic: str, events: Events) -> None:

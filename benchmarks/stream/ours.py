@@ -3,7 +3,6 @@
 import asyncio
 import urllib.request
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
@@ -56,11 +55,6 @@ async def drained(world: World, prefix: str) -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
         while (await world.fetch("select coalesce(sum(next_offset), 0) from stream_offsets"))[0][0] < total:
             await asyncio.sleep(0.2)
-
-
-def local_copy(world: World, version: int) -> Path:
-    """The worker's verified copy of a version."""
-    return world.folder / "data" / "models" / str(version) / "model.onnx"
 
 
 def _stages(port: int) -> dict[str, float]:

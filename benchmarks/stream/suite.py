@@ -1,20 +1,18 @@
 """The stream part of `make bench`: throughput against the bare loop and the stock pattern, latency, memory."""
 
 import asyncio
-import json
 import statistics
 import time
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from benchmarks.champion import champion
 from benchmarks.report import save, show
 from benchmarks.stream import bare, latency, ours, stock
 from benchmarks.stream.events import city_events, publish
 from benchmarks.world import PARTITIONS, World
 
-HISTORY_TRIPS = 20_000
 TRIPS = 120_000
 STOCK_TRIPS = 400
 LATENCY_RATE = 1_000
@@ -26,7 +24,7 @@ def run(world: World, rounds: int) -> None:
     """Measure everything in one world, paired; save and show."""
     say = Console(stderr=True).print
     started = time.monotonic()
-    model = _champion(world, say)
+    model = champion(world, say)
     say("publishing the events")
     events = city_events(TRIPS, seed=2)
     asyncio.run(_publish(world, events))
@@ -40,17 +38,6 @@ def run(world: World, rounds: int) -> None:
     say(f"latency at {LATENCY_RATE} events/s")
     waits = latency.run(world, city_events(LATENCY_RATE * LATENCY_SECONDS // 2 + 2_000, seed=4), LATENCY_RATE, LATENCY_SECONDS)
     _conclude(pairs, stock_rate, waits, time.monotonic() - started)
-
-
-def _champion(world: World, say: Any) -> Path:
-    """Train on the simulated city's history; returns the ONNX file that everybody runs."""
-    say("training the champion that everybody runs")
-    world.tripcast("simulate", "--history", str(HISTORY_TRIPS))
-    world.tripcast("train", "--reason", "benchmark")
-    (version,) = [model for model in json.loads(world.tripcast("models", "--json")) if "champion" in model["aliases"]]
-    with world.process("fetch.log", "-m", "cli", "verify", "--json"):
-        pass
-    return ours.local_copy(world, version["version"])
 
 
 async def _publish(world: World, events: Any) -> None:

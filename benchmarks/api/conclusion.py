@@ -1,0 +1,53 @@
+"""What the API part writes and shows."""
+
+from typing import Any
+
+from benchmarks.api.side import Side, p99_ratio, rate_ratio
+from benchmarks.report import save, show
+
+OTHERS = {"without_signature": "MLflow without a signature", "registered": "MLflow, features made by the caller"}
+
+
+def conclude(sides: dict[str, Side], details: dict[str, Any]) -> None:
+    """Save the ratios, with every side's figures under `details`; show both."""
+    results = _results(sides)
+    figures = {name: side.figures() for name, side in sides.items()}
+    save("api", results, details | figures)
+    show("The API and MLflow's own server, side by side", _rows(sides, results), ("what", "figure", "reach"))
+
+
+def _results(sides: dict[str, Side]) -> dict[str, float]:
+    ours, theirs = sides["ours"], sides["mlflow"]
+    rates = {connections: rate_ratio(ours, theirs, connections) for connections in ours.rounds}
+    waits = {connections: p99_ratio(ours, theirs, connections) for connections in ours.rounds}
+    batches = {size: sides["batches"].rate(size) * size for size in sides["batches"].rounds}
+    results = {"vs_mlflow_serve": min(rates.values()), "p99_vs_mlflow_serve": max(waits.values())}
+    results |= {f"vs_mlflow_serve_{connections}": ratio for connections, ratio in rates.items()}
+    results |= {f"p99_vs_mlflow_serve_{connections}": ratio for connections, ratio in waits.items()}
+    for name in OTHERS:
+        results[f"vs_mlflow_{name}"] = min(
+            ours.rate(connections) / sides[name].rate(connections) for connections in ours.rounds
+        )
+    results |= {f"requests_per_s_{connections}": ours.rate(connections) for connections in ours.rounds}
+    return results | {"batch_trips_per_s": min(batches.values())}
+
+
+def _rows(sides: dict[str, Side], results: dict[str, float]) -> list[tuple[str, str, str]]:
+    ours, rows = sides["ours"], list[tuple[str, str, str]]()
+    for connections in ours.rounds:
+        rows += [(f"{connections} connections: {name}", _figures(sides[key], connections), "") for key, name in _NAMES.items()]
+        rows.append(
+            (f"{connections} connections: ours / MLflow", f"{results[f'vs_mlflow_serve_{connections}']:.1f} times", ">= 10")
+        )
+        rows.append(("p99, ours / MLflow", f"{results[f'p99_vs_mlflow_serve_{connections}']:.2f}", "< 1"))
+    for size in sides["batches"].rounds:
+        rows.append((f"batches of {size:,}, trips/s", f"{sides['batches'].rate(size) * size:,.0f}", ">= 20,000"))
+    return rows
+
+
+def _figures(side: Side, connections: int) -> str:
+    waits = f"p50 {side.wait_ms(connections, 0.5):.1f} ms, p99 {side.wait_ms(connections, 0.99):.1f} ms"
+    return f"{side.rate(connections):,.0f}/s, {waits}"
+
+
+_NAMES = {"ours": "ours", "mlflow": "MLflow", **OTHERS, "loader": "a server that answers at once"}

@@ -1,0 +1,91 @@
+"""The API part of `make bench`: our API and MLflow's own server in turn, at several numbers of connections; then batches.
+
+MLflow serves the champion's graph in three ways. In its pyfunc flavour with a signature: that is the comparison, since it is
+asked the same question as our API and checks the fields as ours does. Without the signature that MLflow asks for. And as our
+trainer registered it, in the ONNX flavour, where the caller makes the features: the least that MLflow can do.
+"""
+
+import time
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.api import checked, servers, trips
+from benchmarks.api.conclusion import conclude
+from benchmarks.api.side import Side
+from benchmarks.champion import champion
+from benchmarks.world import World
+from domain.entities.trips import TripColumns
+
+CONNECTIONS = (1, 8, 64)
+SECONDS, OTHERS_SECONDS, LOADER_SECONDS, BATCH_SECONDS = 3.0, 2.0, 1.0, 4.0
+TRIPS, BATCH_TRIPS = 4_000, 20_000
+BATCH_SIZES = (1_000, 10_000)
+BATCH_CONNECTIONS = 2
+
+
+def run(world: World, rounds: int) -> None:
+    """Measure everything in one world, in turn; save and show."""
+    say = Console(stderr=True).print
+    started = time.monotonic()
+    servers.log_pyfunc(world, champion(world, say))
+    asked = trips.distinct_trips(TRIPS, seed=5)
+    sides = {"loader": _loader(world, asked)}
+    with servers.our_api(world) as address:
+        sides |= _in_turn(world, address, asked, rounds, say)
+        sides["batches"] = _batches(address, say)
+    unchecked, registered = f"models:/{servers.UNCHECKED}/1", "models:/trip-duration@champion"
+    sides["without_signature"] = _other(world, unchecked, trips.posts_to_mlflow(asked), say)
+    sides["registered"] = _other(world, registered, trips.features_to_mlflow(asked), say)
+    conclude(sides, _check(world, sides) | {"took_seconds": round(time.monotonic() - started)})
+
+
+def _loader(world: World, asked: TripColumns) -> Side:
+    """Against a server that answers at once: far more requests a second than any side, or the load would be measured."""
+    side, requests = Side(), trips.posts_to_our_api(asked)
+    with servers.at_once(world) as address:
+        for connections in CONNECTIONS:
+            side.add(address, requests, connections, LOADER_SECONDS)
+    return side
+
+
+def _in_turn(world: World, address: str, asked: TripColumns, rounds: int, say: Any) -> dict[str, Side]:
+    """Every round asks MLflow, then us, at each number of connections, while both are up."""
+    ours, theirs = Side(), Side()
+    mine, foreign = trips.posts_to_our_api(asked), trips.posts_to_mlflow(asked)
+    with servers.mlflow_server(world, f"models:/{servers.CHECKED}/1") as other:
+        for number in range(rounds):
+            for connections in CONNECTIONS:
+                that = theirs.add(other, foreign, connections, SECONDS)
+                this = ours.add(address, mine, connections, SECONDS)
+                say(f"round {number + 1}, {connections} connections: MLflow {that.rate:,.0f}/s, ours {this.rate:,.0f}/s")
+    return {"ours": ours, "mlflow": theirs}
+
+
+def _batches(address: str, say: Any) -> Side:
+    """Rounds by size of the batch."""
+    side, asked = Side(), trips.distinct_trips(BATCH_TRIPS, seed=6)
+    for size in BATCH_SIZES:
+        rate = side.add(address, trips.batches_to_our_api(asked, size), BATCH_CONNECTIONS, BATCH_SECONDS, by=size).rate
+        say(f"batches of {size:,}: {rate * size:,.0f} trips/s")
+    return side
+
+
+def _other(world: World, model: str, requests: list[bytes], say: Any) -> Side:
+    """One round of MLflow with another flavour of the same graph."""
+    side = Side()
+    with servers.mlflow_server(world, model) as address:
+        for connections in CONNECTIONS:
+            say(f"{model}, {connections} connections: {side.add(address, requests, connections, OTHERS_SECONDS).rate:,.0f}/s")
+    return side
+
+
+def _check(world: World, sides: dict[str, Side]) -> dict[str, int]:
+    """Raises when two sides differ in a bit, or when something answered was not logged."""
+    ours, batches = checked.our_predictions(sides["ours"].answers()), checked.our_batches(sides["batches"].answers())
+    theirs = [answers for name in ("mlflow", "without_signature", "registered") for answers in sides[name].answers()]
+    answered = [each for predictions in ours.values() for each in predictions] + batches
+    return {
+        "equal_to_the_bit": checked.same_bits(ours, theirs),
+        "answered_and_logged": checked.every_answer_is_a_row(world, answered),
+    }
