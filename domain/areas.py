@@ -30,6 +30,17 @@ class AreaGrid:
         inside = self.area.contains(latitude, longitude)
         return np.where(inside, row * self.columns + column, OUTSIDE).astype(np.int16)
 
+    @property
+    def rows(self) -> int:
+        """Cells from south to north, with those that the northern border itself lies in."""
+        return int(np.floor(round((self.area.north - self.area.south) / self.step_degrees, 6))) + 1
+
+    def box(self, cell: int) -> tuple[float, float, float, float]:
+        """South, north, west and east of a cell; south and west belong to it."""
+        row, column = divmod(cell, self.columns)
+        south, west = self.area.south + row * self.step_degrees, self.area.west + column * self.step_degrees
+        return south, south + self.step_degrees, west, west + self.step_degrees
+
     def name(self, cell: int) -> str:
         """The cell's centre, as latitude and longitude."""
         if cell == OUTSIDE:
