@@ -41,7 +41,7 @@ env: .venv/.run-ready ## Build the virtual environment (other targets do it by t
 # --- the main job -----------------------------------------------------------------------------------------------------
 
 .PHONY: run
-run: .venv/.run-ready ## Start Kafka, PostgreSQL, MLflow, trainer, worker and a trip source; TRIPS=FILE replays real trips
+run: .venv/.run-ready ## Start Kafka, PostgreSQL, MLflow, trainer, worker, API, board and a trip source; TRIPS=FILE replays real trips
 	@exec $(BIN)/tripcast up $(if $(TRIPS),--trips "$(TRIPS)") $(ARGS)
 
 .PHONY: test

@@ -14,7 +14,7 @@ from domain.errors import TripcastError
 
 # Name, module in cli.commands, and the line that `tripcast --help` shows: listing them loads none of them.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "up": ("up", "Start Kafka, PostgreSQL, MLflow, trainer, worker and a trip source; Ctrl-C stops all."),
+    "up": ("up", "Start Kafka, PostgreSQL, MLflow, trainer, worker, API, board and a trip source; Ctrl-C stops all."),
     "doctor": ("doctor", "Check every part and say what to do about each failure."),
     "config": ("config", "Show all settings, where each comes from, secrets masked."),
     "migrate": ("migrate", "Create or upgrade the database schema and the topics."),
@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("train", "Train the candidates on the stored trips and register the best."),
     "trainer": ("trainer", "Run the trainer role."),
     "worker": ("worker", "Run the stream worker role."),
+    "dashboard": ("dashboard", "Run the board: what the system does and how well, in a browser."),
     "models": ("models", "List model versions with their metrics and aliases."),
     "history": ("history", "Who was champion at any time and why: episodes, requests, gates, promotions."),
     "promote": ("promote", "Make a version champion."),

@@ -4,7 +4,7 @@ import importlib
 import importlib.util
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from rich.console import Console
 
 from adapters.environment.origins import unknown_names
@@ -21,6 +21,7 @@ Port = int | None
 ROLES = {
     "worker": ("stream.settings", "WorkerSettings"),
     "trainer": ("batch.settings", "BatchSettings"),
+    "dashboard": ("dashboard.settings", "BoardSettings"),
     "load": ("cli.sources.settings", "HistorySettings"),
     "replay": ("cli.sources.settings", "SourceSettings"),
 }
@@ -34,6 +35,12 @@ class StackSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySetting
     database_port: Port = Field(None, ge=1, le=65535, description="Port of the embedded PostgreSQL.")
     mlflow_port: Port = Field(None, ge=1, le=65535, description="Port of the embedded MLflow.")
     worker_port: Port = Field(None, ge=1, le=65535, description="Port of the worker's health and metrics.")
+    trainer_port: Port = Field(None, ge=1, le=65535, description="Port of the trainer's health and metrics.")
+    api_port: Port = Field(None, ge=1, le=65535, description="Port of the API; 8000 when it is free.")
+    board_port: Port = Field(None, ge=1, le=65535, description="Port of the board; 8050 when it is free.")
+    operator_key: SecretStr | None = Field(
+        None, description="Key of the local stack's operator at its API; made up once for each data folder."
+    )
     first_share: float = Field(0.8, gt=0, lt=1, description="Share of a trips file that becomes history; the rest is replayed.")
 
 

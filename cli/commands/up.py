@@ -28,13 +28,19 @@ def up(
         bool, typer.Option("--json", help="Progress on standard error, one JSON document on standard output.")
     ] = False,
     source: Annotated[bool, typer.Option("--source/--no-source", help="Whether to publish trips at all.")] = True,
+    api: Annotated[
+        bool | None, typer.Option("--api/--no-api", help="Whether to serve the API; by default unless --once.")
+    ] = None,
+    board: Annotated[
+        bool | None, typer.Option("--board/--no-board", help="Whether to serve the board; by default unless --once.")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the stack's data (TRIPCAST_DATA, .tripcast).")] = None,
 ) -> None:
-    """Start Kafka, PostgreSQL, MLflow, trainer, worker and a trip source; Ctrl-C stops all.
+    """Start Kafka, PostgreSQL, MLflow, trainer, worker, API, board and a trip source; Ctrl-C stops all.
 
     Options that are not listed go to the source, such as --slowdown 1.5 of `tripcast simulate`.
     """
-    options = UpOptions(trips, zones, speed, source, once, as_json, tuple(context.args))
+    options = UpOptions(trips, zones, speed, source, api, board, once, as_json, tuple(context.args))
     console = Console(stderr=as_json, soft_wrap=True)
     folder = DataFolder(data_folder(data).absolute())
     settings = StackSettings.read(data=folder.path)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from adapters.kafka.probe import broker_answers, partition_counts
@@ -50,6 +50,8 @@ def steps(settings: StackSettings, folder: DataFolder) -> list[Step]:
         Step("champion", systems.champion, "`tripcast train` makes one", ("MLflow",)),
         Step("local copy", systems.local_copy, "remove its folder: the worker fetches it again", ("champion",)),
         Step("worker", systems.worker, "see its log"),
+        Step("API", systems.api, "see its log"),
+        Step("board", systems.board, "see its log"),
         Step("lag", systems.lag, "see the worker's log", ("topics", "migrations")),
     ]
 
@@ -121,15 +123,21 @@ class _Systems:
 
     def worker(self) -> Finding:
         """Alive and ready by its own word."""
-        address = f"http://{HOST}:{self._settings.worker_port or 8081}"
-        if not http_ok(f"{address}/livez"):
-            return wrong(
-                "worker", f"{address}/livez does not say that it lives", "start it (`tripcast worker`), or see its log"
-            )
-        if not http_ok(f"{address}/readyz"):
-            lacks = ", ".join(f"{what} ({why})" for what, why in missing_of(address).items())
-            return wrong("worker", f"{address} lives but lacks: {lacks}", "repair what it lacks: it goes on by itself")
-        return well("worker", f"{address} lives and is ready")
+        return served("worker", f"http://{HOST}:{self._settings.worker_port or 8081}", "worker")
+
+    def api(self) -> Finding:
+        """The same; a system without an API is whole."""
+        return self._optional("API", self._settings.api_port, 8000, "api")
+
+    def board(self) -> Finding:
+        """The same; without the API it lives and can show nothing."""
+        return self._optional("board", self._settings.board_port, 8050, "dashboard")
+
+    def _optional(self, name: str, port: int | None, usual: int, command: str) -> Finding:
+        address = f"http://{HOST}:{port or usual}"
+        if port is None and not http_ok(f"{address}/livez"):
+            return note(name, f"none was started, and none answers at {address}", f"`tripcast {command}` starts one")
+        return served(name, address, command)
 
     def lag(self) -> Finding:
         """Events that wait, computed without the worker."""
@@ -161,15 +169,32 @@ class _Systems:
         return asyncio.run(run())
 
 
-def missing_of(worker_address: str) -> dict[str, str]:
-    """What the worker says that it lacks; empty when it does not say."""
+def served(name: str, address: str, command: str) -> Finding:
+    """Whether a role lives and is ready by its own word."""
+    if not http_ok(f"{address}/livez"):
+        return wrong(name, f"{address}/livez does not say that it lives", f"start it (`tripcast {command}`), or see its log")
+    if not http_ok(f"{address}/readyz"):
+        lacks = ", ".join(f"{what} ({why})" for what, why in missing_of(address).items())
+        return wrong(name, f"{address} lives but lacks: {lacks}", "repair what it lacks: it goes on by itself")
+    return well(name, f"{address} lives and is ready")
+
+
+def missing_of(address: str) -> dict[str, str]:
+    """What a role says that it lacks; empty when it does not say."""
     try:
-        with urllib.request.urlopen(f"{worker_address}/readyz", timeout=2.0) as answer:  # noqa: S310 - our own http address
-            return dict(json.load(answer)["missing"])
+        with urllib.request.urlopen(f"{address}/readyz", timeout=2.0) as answer:  # noqa: S310 - our own http address
+            return _missing(json.load(answer))
     except urllib.error.HTTPError as refusal:  # 503 carries the reasons
-        return dict(json.load(refusal)["missing"])
-    except (OSError, ValueError, KeyError):
+        with refusal:
+            return _missing(json.load(refusal))
+    except (OSError, ValueError):
         return {}
+
+
+def _missing(answer: Mapping[str, Any]) -> dict[str, str]:
+    """A worker tells it by name; the API as a problem, whose errors say it one by one."""
+    errors = {error["pointer"]: error["detail"] for error in answer.get("errors", ())}
+    return {**errors, **answer.get("missing", {})} or {"service": str(answer.get("detail", "no reason given"))}
 
 
 def _never_fetch(*_: object) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +15,15 @@ class Secrets:
 
     def password(self, user: str) -> str:
         """The user's password, made up and kept when it is asked for first."""
+        return self.kept(user, lambda: secrets.token_urlsafe(24))
+
+    def kept(self, name: str, make: Callable[[], str]) -> str:
+        """The same for a secret of another form."""
         known = self._read()
-        if user not in known:
-            known[user] = secrets.token_urlsafe(24)
-            write_private(self.path, "".join(f"{name}={password}\n" for name, password in known.items()))
-        return known[user]
+        if name not in known:
+            known[name] = make()
+            write_private(self.path, "".join(f"{known_name}={secret}\n" for known_name, secret in known.items()))
+        return known[name]
 
     def _read(self) -> dict[str, str]:
         if not self.path.exists():

@@ -7,23 +7,44 @@ from adapters.environment.settings import PREFIX
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """The worker's database login differs from the owner's: it may add rows, and change none."""
+    """A role has a database login of its own, with no more rights than it needs. `api`, `board`: None where not served."""
 
     kafka: str
     events_topic: str
     database: str
     worker_database: str
+    api_database: str
+    board_database: str
     mlflow: str
     worker: str
+    trainer: str
+    api: str | None
+    board: str | None
 
     def environment(self) -> dict[str, str]:
         """As settings, for children and for `stack.env`."""
-        return {
-            f"{PREFIX}KAFKA": self.kafka,
-            f"{PREFIX}DATABASE": self.database,
-            f"{PREFIX}MLFLOW": self.mlflow,
-            f"{PREFIX}WORKER_PORT": self.worker.rpartition(":")[2],
+        found = {
+            "KAFKA": self.kafka,
+            "DATABASE": self.database,
+            "MLFLOW": self.mlflow,
+            "WORKER_PORT": _port(self.worker),
+            "TRAINER_PORT": _port(self.trainer),
+            **self._served(),
         }
+        return {f"{PREFIX}{name}": value for name, value in found.items()}
+
+    def _served(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        if self.api:
+            found |= {"API": self.api, "API_PORT": _port(self.api), "BOARD_DATABASE": self.board_database}
+            found |= {"API_WORKERS": self.worker, "API_TRAINER": self.trainer}
+        if self.board:
+            found |= {"BOARD_PORT": _port(self.board), "API_BOARD": self.board}
+        return found
+
+
+def _port(address: str) -> str:
+    return address.rpartition(":")[2]
 
 
 def without_password(address: str) -> str:

@@ -1,6 +1,7 @@
 """The local stack's composition root: the only module here that reaches for the database, the broker and the proofs."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -18,7 +19,9 @@ from cli.stack.addresses import Addresses
 from cli.stack.live import Error
 from cli.stack.once import Progress, behind
 from domain.entities.models import LifecycleEvent
-from domain.errors import SchemaMismatch, Unreachable
+from domain.errors import DatabaseUnreachable, SchemaMismatch, Unreachable
+
+KEY_SECONDS = 60.0
 
 
 def mature_error(addresses: Addresses) -> Error | None:
@@ -48,6 +51,28 @@ def progress(addresses: Addresses) -> Progress | None:
 def counts(addresses: Addresses) -> dict[str, Any]:
     """How much of everything the database holds. Raises DatabaseUnreachable."""
     return asyncio.run(_counts(addresses))
+
+
+def keep_operator_key(addresses: Addresses, key: str) -> None:
+    """Let this key in at the API, as an operator's. Idempotent; waits for a database that is away for a moment.
+
+    Raises DatabaseUnreachable when it stays away.
+    """
+    deadline = time.monotonic() + KEY_SECONDS
+    while True:
+        try:
+            return asyncio.run(_keep_operator_key(addresses, key))
+        except DatabaseUnreachable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1.0)
+
+
+async def _keep_operator_key(addresses: Addresses, key: str) -> None:
+    from adapters.postgres.api_keys import ApiKeys  # noqa: PLC0415 - needed once a start
+
+    async with _pool(addresses) as pool:
+        await ApiKeys(pool).keep(key, name="operator of the local stack", operator=True)
 
 
 async def _mature_error(addresses: Addresses) -> Error | None:

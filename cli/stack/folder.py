@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from adapters.environment.settings import STACK_FILE
-from cli.embedded.ports import free_ports
+from cli.embedded.ports import free_ports, is_free
 from cli.embedded.secrets import Secrets, write_private
 from domain.errors import InvalidInput, StackRunning
 
@@ -66,12 +66,13 @@ class DataFolder:
             self._keep(state)
         return f"{state['id']}@{self.path}"
 
-    def port(self, name: str) -> int:
-        """The port that was chosen for this name; chosen now when there is none."""
+    def port(self, name: str, preferred: int | None = None) -> int:
+        """The port that was chosen for this name; chosen now when there is none: the preferred one when it is free."""
         state = self._state()
         ports = state.setdefault("ports", {})
         if name not in ports:
-            ports[name] = next(port for port in free_ports(len(ports) + 1) if port not in ports.values())
+            known = [preferred] if preferred is not None and is_free(preferred) else []
+            ports[name] = next(port for port in (*known, *free_ports(len(ports) + 1)) if port not in ports.values())
             self._keep(state)
         return int(ports[name])
 
@@ -79,12 +80,12 @@ class DataFolder:
         """All ports that were chosen so far."""
         return {name: int(port) for name, port in self._state().get("ports", {}).items()}
 
-    def choose_port_anew(self, name: str) -> int:
+    def choose_port_anew(self, name: str, preferred: int | None = None) -> int:
         """Forget the kept port, because somebody else has taken it."""
         state = self._state()
         state.get("ports", {}).pop(name, None)
         self._keep(state)
-        return self.port(name)
+        return self.port(name, preferred)
 
     def is_done(self, step: str) -> bool:
         """Whether a step that must happen once in this folder's life has happened."""

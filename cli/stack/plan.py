@@ -10,20 +10,32 @@ from cli.embedded.kafka_jars import jars_present
 from cli.embedded.mlflow import EmbeddedMlflow
 from cli.embedded.part import Embedded, Part
 from cli.embedded.ports import HOST, is_free
-from cli.embedded.postgres import MLFLOW, OWNER, WORKER
+from cli.embedded.postgres import API, BOARD, MLFLOW, OWNER, WORKER
 from cli.settings import StackSettings
 from cli.stack.addresses import Addresses, without_password
+from cli.stack.bootstrap import keep_operator_key
 from cli.stack.folder import DataFolder
 from cli.stack.leftovers import MARKER
 from cli.stack.options import UpOptions
 from cli.stack.role_units import KAFKA, POSTGRES, REGISTRY, RoleOptions, role_units
 from cli.stack.roles import Roles
 from cli.stack.units import Unit
-from domain.errors import PortInUse
+from domain.entities.api_keys import key_id_of, new_key
+from domain.errors import InvalidInput, PortInUse
 from schemas.topics import TRIP_EVENTS
 
-PORT_NAMES = ("kafka", "kafka_controller", "database", "mlflow", "worker")
-
+# Where people look for it, unless somebody else is there already; None: any.
+PORTS = {
+    "kafka": None,
+    "kafka_controller": None,
+    "database": None,
+    "mlflow": None,
+    "worker": None,
+    "trainer": None,
+    "api": 8000,
+    "board": 8050,
+}
+OPERATOR_KEY = f"{PREFIX}OPERATOR_KEY"
 
 RoleUnits = Callable[[RoleOptions], list[Unit]]
 
@@ -36,24 +48,38 @@ class Plan:
     addresses: Addresses
     roles: Roles
     notes: tuple[str, ...]
+    operator_key: str
+
+    def published(self) -> dict[str, str]:
+        """What other commands of the same user find this stack by."""
+        return {**self.addresses.environment(), **({OPERATOR_KEY: self.operator_key} if self.addresses.api else {})}
 
 
 def make_plan(settings: StackSettings, folder: DataFolder, options: UpOptions, units_of: RoleUnits = role_units) -> Plan:
-    """Decide what runs where; `units_of` makes our roles into units. Raises PortInUse for a taken port of the settings."""
-    ports, notes = _ports(settings, folder)
+    """Decide what runs where; `units_of` makes our roles into units.
+
+    Raises PortInUse for a taken port of the settings, InvalidInput for an operator's key that is none.
+    """
+    ports, notes = _ports(settings, folder, options)
     embedded = _Embedded(settings, folder, ports)
-    addresses = embedded.addresses()
+    addresses = embedded.addresses(options)
+    key = _operator_key(settings, folder)
     roles = Roles(
         folder,
         environment={**addresses.environment(), f"{PREFIX}DATA": str(folder.path), MARKER: folder.marker},
         worker_environment={f"{PREFIX}DATABASE": addresses.worker_database},
-        worker_port=ports["worker"],
+        api_environment={f"{PREFIX}DATABASE": addresses.api_database},
+        ports=ports,
     )
-    units = (
-        *embedded.units(),
-        *units_of(RoleOptions(roles, folder, options, str(settings.first_share), without_password(addresses.database))),
+    role_options = RoleOptions(
+        roles,
+        folder,
+        options,
+        str(settings.first_share),
+        without_password(addresses.database),
+        keep_operator_key=lambda: keep_operator_key(addresses, key),
     )
-    return Plan(units, addresses, roles, notes)
+    return Plan((*embedded.units(), *units_of(role_options)), addresses, roles, notes, key)
 
 
 class _Embedded:
@@ -61,22 +87,27 @@ class _Embedded:
 
     def __init__(self, settings: StackSettings, folder: DataFolder, ports: Mapping[str, int]) -> None:
         self._settings, self._folder = settings, folder
-        self._worker_port = ports["worker"]
+        self._ports = ports
         path = folder.path
         self._kafka = embedded_kafka(path / "kafka", folder.log(KAFKA), ports["kafka"], ports["kafka_controller"])
         self._postgres = embedded_postgres(path / "postgres", folder.log(POSTGRES), ports["database"], folder.secrets)
         store = self._postgres.address(MLFLOW, MLFLOW)
         self._mlflow = EmbeddedMlflow(path / "mlflow", folder.log(REGISTRY), ports["mlflow"], store)
 
-    def addresses(self) -> Addresses:
+    def addresses(self, options: UpOptions) -> Addresses:
         given = self._settings.database.get_secret_value() if self._external("database") else None
         return Addresses(
             kafka=self._settings.kafka if self._external("kafka") else self._kafka.address,
             events_topic=f"{self._settings.topic_prefix}{TRIP_EVENTS.name}",
             database=given or self._postgres.address(OWNER, OWNER),
             worker_database=given or self._postgres.address(WORKER, OWNER),
+            api_database=given or self._postgres.address(API, OWNER),
+            board_database=given or self._postgres.address(BOARD, OWNER),
             mlflow=self._settings.mlflow if self._external("mlflow") else self._mlflow.address,
-            worker=f"http://{HOST}:{self._worker_port}",
+            worker=self._served("worker"),
+            trainer=self._served("trainer"),
+            api=self._served("api") if options.serves_api else None,
+            board=self._served("board") if options.serves_board else None,
         )
 
     def units(self) -> list[Unit]:
@@ -99,24 +130,39 @@ class _Embedded:
             doing=doing,
         )
 
+    def _served(self, role: str) -> str:
+        return f"http://{HOST}:{self._ports[role]}"
+
     def _external(self, field: str) -> bool:
         return set_by_the_user(field, self._folder.path)
 
 
-def _ports(settings: StackSettings, folder: DataFolder) -> tuple[dict[str, int], tuple[str, ...]]:
+def _ports(settings: StackSettings, folder: DataFolder, options: UpOptions) -> tuple[dict[str, int], tuple[str, ...]]:
     """A port that the user has set must be free; a kept one that somebody took meanwhile is chosen anew, and said so."""
     ports, notes = {}, []
-    for name in PORT_NAMES:
+    unserved = {name for name, served in (("api", options.serves_api), ("board", options.serves_board)) if not served}
+    for name in (name for name in PORTS if name not in unserved):
+        preferred = PORTS[name]
         wanted = getattr(settings, f"{name}_port") if set_by_the_user(f"{name}_port", folder.path) else None
         if wanted is not None and not is_free(wanted):
             raise PortInUse(f"{PREFIX}{name.upper()}_PORT={wanted}: another process holds that port")
-        port = wanted or folder.port(name)
+        port = wanted or folder.port(name, preferred)
         if not is_free(port):
-            notes.append(
-                f"port {port} of {name} is taken by another process; using {folder.choose_port_anew(name)} from now on"
-            )
-        ports[name] = wanted or folder.port(name)
+            anew = folder.choose_port_anew(name, preferred)
+            notes.append(f"port {port} of {name} is taken by another process; using {anew} from now on")
+            port = anew
+        ports[name] = port
     return ports, tuple(notes)
+
+
+def _operator_key(settings: StackSettings, folder: DataFolder) -> str:
+    """The user's own, else one that is made up once for each folder."""
+    if settings.operator_key is None or not set_by_the_user("operator_key", folder.path):
+        return folder.secrets.kept("operator-key", lambda: new_key().token)
+    given = settings.operator_key.get_secret_value()
+    if key_id_of(given) is None:
+        raise InvalidInput(f"{OPERATOR_KEY} has not the form of a key: `tripcast keys create` makes one")
+    return given
 
 
 def _marked(part: Part, folder: DataFolder) -> Part:

@@ -1,6 +1,8 @@
 """Our roles as units: in which order they start, and with which arguments."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from cli.stack.folder import DataFolder
@@ -22,6 +24,7 @@ class RoleOptions:
     up: UpOptions
     first_share: str
     database: str
+    keep_operator_key: Callable[[], None]  # lets the key of this folder in; needs the migrated database
 
 
 def role_units(options: RoleOptions) -> list[Unit]:
@@ -32,8 +35,19 @@ def role_units(options: RoleOptions) -> list[Unit]:
         _history(options),
         Unit("worker", roles.worker, ("migrate",)),
         Unit("trainer", lambda: roles.step("trainer", ["trainer"]), ("history", REGISTRY)),
+        *_serving(options),
         *([_source(options)] if options.up.source else []),
     ]
+
+
+def _serving(options: RoleOptions) -> list[Unit]:
+    """Both are there before there is anything to see, and say what they wait for."""
+    roles, up = options.roles, options.up
+    api = Unit("api", roles.api, ("migrate",), prepare=options.keep_operator_key)
+    board = Unit("board", roles.board, ("api",))
+    units = [*([api] if up.serves_api else []), *([board] if up.serves_board else [])]
+    written = {"api": "cli.commands.api", "board": "cli.commands.dashboard"}  # TODO remove
+    return [unit for unit in units if find_spec(written[unit.name]) and find_spec("adapters.postgres.api_keys")]
 
 
 def _history(options: RoleOptions) -> Unit:

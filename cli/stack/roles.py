@@ -11,7 +11,7 @@ from cli.embedded.ports import HOST
 from cli.stack.folder import DataFolder
 
 TRIPCAST = (sys.executable, "-P", "-m", "cli")  # -P: a folder named cli where the user stands must not be ours
-WORKER_DEADLINE_SECONDS = 120.0
+SERVING_DEADLINE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,40 +21,52 @@ class Roles:
     folder: DataFolder
     environment: Mapping[str, str]
     worker_environment: Mapping[str, str]
-    worker_port: int
+    api_environment: Mapping[str, str]
+    ports: Mapping[str, int]
 
     @property
     def worker_address(self) -> str:
         """Where the worker answers /livez, /readyz and /metrics."""
-        return f"http://{HOST}:{self.worker_port}"
+        return self._address("worker")
 
     def step(self, name: str, arguments: Sequence[str]) -> Part:
         """A command that ends by itself, or needs no more than to be alive."""
         return self._part(name, arguments, self.environment, ready=lambda: True)
 
     def worker(self) -> Part:
-        """The stream worker, ready when it is alive by its own word. Its login may add rows, and change none."""
-        return Part(
-            "worker",
-            [*TRIPCAST, "worker"],
-            log=self.folder.log("worker"),
-            ready=self.worker_is_alive,
-            ports=(self.worker_port,),
-            environment={**self.environment, **self.worker_environment},
-            deadline_seconds=WORKER_DEADLINE_SECONDS,
-        )
+        """The stream worker. Its login may add rows, and change none."""
+        return self._serving("worker", "worker", self.worker_environment)
+
+    def api(self) -> Part:
+        """The API. Its login may add what it served and saw."""
+        return self._serving("api", "api", self.api_environment)
+
+    def board(self) -> Part:
+        """The board, which has no login: it knows the system through the API."""
+        return self._serving("board", "dashboard", {})
 
     def whole_environment(self) -> dict[str, str]:
         """Our environment with the stack's addresses in it."""
         return {**os.environ, **self.environment}
 
-    def worker_is_alive(self) -> bool:
-        """By its own word."""
-        return http_ok(f"{self.worker_address}/livez")
-
     def worker_scores(self) -> bool:
         """Whether it has all that it needs to score: a champion, the database, the broker."""
         return http_ok(f"{self.worker_address}/readyz")
+
+    def _serving(self, name: str, command: str, environment: Mapping[str, str]) -> Part:
+        """Ready when it is alive by its own word; what it lacks meanwhile comes later."""
+        return Part(
+            name,
+            [*TRIPCAST, command],
+            log=self.folder.log(name),
+            ready=lambda: http_ok(f"{self._address(name)}/livez"),
+            ports=(self.ports[name],),
+            environment={**self.environment, **environment},
+            deadline_seconds=SERVING_DEADLINE_SECONDS,
+        )
+
+    def _address(self, name: str) -> str:
+        return f"http://{HOST}:{self.ports[name]}"
 
     def _part(self, name: str, arguments: Sequence[str], environment: Mapping[str, str], ready: Callable[[], bool]) -> Part:
         return Part(name, [*TRIPCAST, *arguments], log=self.folder.log(name), ready=ready, environment=environment)

@@ -57,6 +57,10 @@ class Screen:
 
     def addresses(self, addresses: Addresses) -> None:
         """Where everything is, once."""
+        if addresses.board:
+            self.say(f"Board       {addresses.board}", style="bold")
+        if addresses.api:
+            self.say(f"API         {addresses.api}  (try it: {addresses.api}/docs)")
         self.say(f"Kafka       {addresses.kafka}")
         self.say(f"PostgreSQL  {without_password(addresses.database)}")
         self.say(f"MLflow      {addresses.mlflow}")

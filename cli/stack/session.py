@@ -25,6 +25,7 @@ from cli.stack.worker_metrics import scrape
 LINE_SECONDS = 1.0
 ERROR_SECONDS = 5.0
 NEWS_SECONDS = 2.0
+SHOWN = ("worker", "api", "board")
 T = TypeVar("T")
 
 
@@ -43,7 +44,7 @@ def up(
         plan = make_plan(settings, folder, options, units_of)
         for note in plan.notes:
             screen.say(note, style="yellow")
-        folder.publish(plan.addresses.environment())
+        folder.publish(plan.published())
         return _Session(plan, options, screen).run()
 
 
@@ -82,7 +83,7 @@ class _Session:
 
     def _show(self) -> bool:
         """Show what there is to show; false, since showing ends nothing."""
-        if not self._addresses_shown and self._worker_is_up():
+        if not self._addresses_shown and self._is_worth_a_look():
             self._addresses_shown = True
             self._screen.addresses(self._plan.addresses)
         if time.monotonic() >= self._next_line:
@@ -105,8 +106,10 @@ class _Session:
             for item in latest:
                 self._screen.say(item.text, style="yellow" if item.alarming else None)
 
-    def _worker_is_up(self) -> bool:
-        return self._supervisor.units["worker"].state is State.READY
+    def _is_worth_a_look(self) -> bool:
+        """Whether everything answers whose address is shown."""
+        shown = [self._supervisor.units[name] for name in SHOWN if name in self._supervisor.units]
+        return all(unit.state is State.READY for unit in shown)
 
 
 class _Latest(Generic[T]):

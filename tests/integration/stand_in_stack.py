@@ -19,7 +19,7 @@ def stand_ins(options: RoleOptions) -> list[Unit]:
     roles, folder = options.roles, options.folder
 
     def worker() -> Part:
-        serve = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(roles.worker_port)]
+        serve = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(roles.ports["worker"])]
         return Part("worker", serve, log=folder.log("worker"), ready=lambda: True, environment=roles.environment)
 
     return [Unit("worker", worker, (KAFKA, POSTGRES))]

@@ -5,18 +5,21 @@ from pathlib import Path
 
 import pytest
 
+from cli.embedded.ports import free_ports
 from cli.settings import StackSettings
 from cli.stack.folder import DataFolder
 from cli.stack.options import UpOptions
-from cli.stack.plan import Plan, make_plan
+from cli.stack.plan import OPERATOR_KEY, PORTS, Plan, make_plan
 from cli.stack.units import State, Unit
+from domain.entities.api_keys import new_key
 from domain.errors import InvalidInput, PortInUse
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataFolder:
     monkeypatch.chdir(tmp_path)
-    for name in ("KAFKA", "DATABASE", "MLFLOW", "WORKER_PORT", "KAFKA_PORT", "DATABASE_PORT", "MLFLOW_PORT"):
+    ports = [f"{name.upper()}_PORT" for name in PORTS]
+    for name in ("KAFKA", "DATABASE", "MLFLOW", "OPERATOR_KEY", *ports):
         monkeypatch.delenv(f"TRIPCAST_{name}", raising=False)
     return DataFolder(tmp_path / "data")
 
@@ -40,7 +43,8 @@ def arguments(plan: Plan, name: str) -> list[str]:
 
 
 def test_everything_is_embedded_where_nobody_brings_anything(folder: DataFolder) -> None:
-    assert names(planned(folder)) == ["Kafka", "PostgreSQL", "MLflow", "migrate", "history", "worker", "trainer", "source"]
+    parts, steps = ["Kafka", "PostgreSQL", "MLflow"], ["migrate", "history"]
+    assert names(planned(folder)) == [*parts, *steps, "worker", "trainer", "api", "board", "source"]
 
 
 def test_an_address_in_the_environment_replaces_the_embedded_part(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +60,9 @@ def test_mlflow_keeps_its_tables_in_the_embedded_database_when_ours_is_elsewhere
     monkeypatch.setenv("TRIPCAST_DATABASE", "postgresql://me:pw@db.example/trips")
     plan = planned(folder)
     assert "PostgreSQL" in names(plan)
-    assert plan.addresses.worker_database == "postgresql://me:pw@db.example/trips"
+    addresses = plan.addresses
+    for_roles = {addresses.worker_database, addresses.api_database, addresses.board_database}
+    assert for_roles == {"postgresql://me:pw@db.example/trips"}
     monkeypatch.setenv("TRIPCAST_MLFLOW", "http://mlflow.example")
     assert {"PostgreSQL", "MLflow"}.isdisjoint(names(planned(folder)))
 
@@ -66,10 +72,68 @@ def test_what_a_former_stack_has_left_does_not_count_as_an_address(folder: DataF
     assert names(planned(folder))[:3] == ["Kafka", "PostgreSQL", "MLflow"]
 
 
-def test_the_worker_logs_in_with_fewer_rights_than_the_owner(folder: DataFolder) -> None:
+def test_roles_log_in_with_fewer_rights_than_the_owner(folder: DataFolder) -> None:
     plan = planned(folder)
-    assert "tripcast_app_worker" in plan.roles.worker_environment["TRIPCAST_DATABASE"]
-    assert "tripcast_app_worker" not in plan.addresses.environment()["TRIPCAST_DATABASE"]
+    found = plan.addresses.environment()
+    assert "//tripcast_app_worker:" in plan.roles.worker_environment["TRIPCAST_DATABASE"]
+    assert "//tripcast_app_api:" in plan.roles.api_environment["TRIPCAST_DATABASE"]
+    assert "//tripcast_app_board:" in found["TRIPCAST_BOARD_DATABASE"]
+    assert "//tripcast:" in found["TRIPCAST_DATABASE"]
+
+
+def test_the_api_waits_for_the_schema_alone_and_the_board_for_the_api(folder: DataFolder) -> None:
+    plan = planned(folder)
+    assert (unit(plan, "api").needs, unit(plan, "board").needs) == (("migrate",), ("api",))
+    assert (arguments(plan, "api"), arguments(plan, "board")) == (["api"], ["dashboard"])
+
+
+@pytest.mark.parametrize(
+    ("options", "served"),
+    [
+        (UpOptions(), ["api", "board"]),
+        (UpOptions(board=False), ["api"]),
+        (UpOptions(api=False), []),
+        (UpOptions(trips=Path("trips.csv"), once=True), []),
+        (UpOptions(trips=Path("trips.csv"), once=True, api=True), ["api"]),
+        (UpOptions(trips=Path("trips.csv"), once=True, board=True), ["api", "board"]),
+    ],
+)
+def test_api_and_board_are_served_to_whoever_may_look(folder: DataFolder, options: UpOptions, served: list[str]) -> None:
+    plan = planned(folder, options)
+    assert [name for name in names(plan) if name in ("api", "board")] == served
+    published = plan.published()
+    assert [name in published for name in ("TRIPCAST_API", "TRIPCAST_BOARD_PORT")] == ["api" in served, "board" in served]
+    assert (OPERATOR_KEY in published) is ("api" in served)
+
+
+def test_the_operator_has_one_key_for_the_life_of_the_folder_or_his_own(
+    folder: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = planned(folder).published()[OPERATOR_KEY]
+    assert key.startswith("tc_")
+    folder.publish(planned(folder).published())
+    assert planned(folder).published()[OPERATOR_KEY] == key
+    own = new_key().token
+    monkeypatch.setenv(OPERATOR_KEY, own)
+    assert planned(folder).published()[OPERATOR_KEY] == own
+    monkeypatch.setenv(OPERATOR_KEY, "secret")
+    with pytest.raises(InvalidInput, match="tripcast keys create"):
+        planned(folder)
+
+
+def test_api_and_board_are_where_people_look_for_them_unless_somebody_is_there(
+    folder: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PORTS, "api", free_ports(1)[0])
+    with socket.socket() as somebody:
+        somebody.bind(("127.0.0.1", 0))
+        somebody.listen()
+        taken = somebody.getsockname()[1]
+        monkeypatch.setitem(PORTS, "board", taken)
+        plan = planned(folder)
+    assert plan.addresses.api == f"http://127.0.0.1:{PORTS['api']}"
+    assert plan.addresses.board != f"http://127.0.0.1:{taken}"
+    assert planned(folder).addresses.board == plan.addresses.board  # kept, though the usual one is free now
 
 
 def test_no_password_is_on_a_command_line(folder: DataFolder) -> None:
@@ -118,6 +182,7 @@ def test_a_port_of_the_settings_that_somebody_took_is_refused(folder: DataFolder
     [
         (UpOptions(trips=Path("missing.csv")), "missing.csv: no such file"),
         (UpOptions(once=True), "--once needs --trips"),
+        (UpOptions(api=False, board=True), "--board and --no-api"),
         (UpOptions(speed="fast"), "--speed fast"),
         (UpOptions(speed="-1"), "--speed -1"),
         (UpOptions(speed="nan"), "--speed nan"),

@@ -1,0 +1,139 @@
+"""A browser, a system to look at, and a page that is watched for errors and for requests to strangers.
+
+All scopes are a module's at most: while a synchronous playwright lives, nothing else in its thread can run an event loop.
+"""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+
+from adapters.postgres.local_server import copy_database, drop_database
+from cli.embedded.postgres import API, BOARD, OWNER, WORKER, EmbeddedPostgres
+from tests.browser.background import Background
+from tests.browser.system import Logins, System, new_system
+from tests.running import World
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# WebGL for the map without a graphics card; as root Chromium runs without its sandbox only.
+ARGUMENTS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+HOW = "no Chromium on this machine: `apt-get install chromium`, or put a google-chrome on the path"
+INSIDE = ("data:", "blob:", "about:")  # of the page itself: no request leaves the browser
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+PATIENCE_MS = 20_000.0  # this machine may be busy: what is promised in less is measured, and told in the summary
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@dataclass(slots=True)
+class Watch:
+    """What a page did behind its user's back."""
+
+    origin: str
+    errors: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def on(self, page: Page) -> None:
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", self._request)
+
+    def strangers(self) -> list[str]:
+        """Requests that went anywhere else than to the board."""
+        return [url for url in self.requests if not url.startswith((f"{self.origin}/", *INSIDE))]
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(f"{message.text} ({message.location.get('url')})")
+
+    def _request(self, request: Request) -> None:
+        self.requests.append(request.url)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The machine's own Chromium. Where there is none the test is skipped; with REQUIRE_BROWSER set it fails."""
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        (pytest.fail if os.environ.get("REQUIRE_BROWSER") else pytest.skip)(HOW)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def background() -> Iterator[Background]:
+    """For everything asynchronous of these tests."""
+    with Background() as background:
+        yield background
+
+
+@pytest.fixture(scope="module")
+def logins(postgres_server: EmbeddedPostgres, template_database: str, background: Background) -> Iterator[Logins]:
+    """A migrated, empty database of the file's own."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    background.run(copy_database(postgres_server.admin, template_database, name, owner=OWNER))
+    yield Logins(*(postgres_server.address(user, name) for user in (OWNER, WORKER, API, BOARD)))
+    background.run(drop_database(postgres_server.admin, name))
+
+
+@pytest.fixture(scope="module")
+def system(
+    browser: Browser,
+    kafka_address: str,
+    logins: Logins,
+    background: Background,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[System]:
+    """Topics, a database and ports of the file's own; the file's tests say what runs on them. Nothing without a browser."""
+    assert browser.is_connected()
+    prefix = f"test-{uuid.uuid4().hex[:12]}-"
+    world = World(kafka_address, logins.owner, prefix, tmp_path_factory.mktemp("board"), [])
+    background.run(world.prepare())
+    system = new_system(background, world, logins)
+    try:
+        yield system
+    finally:
+        system.end()
+
+
+@pytest.fixture
+def watch(system: System) -> Watch:
+    """What `page` does; tests that expect an error clear it."""
+    return Watch(system.board)
+
+
+@pytest.fixture
+def page(browser: Browser, system: System, watch: Watch) -> Iterator[Page]:
+    """A page of 1280 by 900; in the end it must have logged no error and asked nobody but the board."""
+    yield from _page(browser, system, watch, DESKTOP)
+
+
+@pytest.fixture
+def phone(browser: Browser, system: System, watch: Watch) -> Iterator[Page]:
+    """The same on a screen of 390 by 844."""
+    yield from _page(browser, system, watch, PHONE)
+
+
+def _page(browser: Browser, system: System, watch: Watch, viewport: dict[str, int]) -> Iterator[Page]:
+    context = browser.new_context(viewport=viewport, base_url=system.board, timezone_id="America/New_York")  # type: ignore[arg-type]
+    page = context.new_page()
+    watch.on(page)
+    yield page
+    context.close()
+    assert watch.errors == []
+    assert watch.strangers() == []
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Path | None:
+    """Where pictures for the documents go; None: nobody wants any."""
+    wanted = os.environ.get("PICTURES")
+    return Path(wanted) if wanted else None
