@@ -142,6 +142,11 @@ class Detector(Protocol):
         """Feed a value; whether it raised an alarm."""
         ...
 
+    @property
+    def statistic(self) -> float | None:
+        """What it compares with the threshold of its settings, as of the last value; None where it compares no one number."""
+        ...
+
 
 Announce = Callable[[LifecycleEvent], Awaitable[None]]
 

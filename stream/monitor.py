@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from domain.loop.decisions import ChampionChanged, Decision, Fact, ShadowChanged
 from domain.loop.journal import Entry, Round, Standing
+from domain.loop.signals import Reading
 from domain.loop.steps import Step
 from domain.loop.tracker import Reach, ReportedSpan, Tracker
 from domain.policy import Timing
@@ -142,6 +143,7 @@ class Monitor:
             decisions=tuple(self._decisions),
             expire=expire,
             places=Places.merged(self._places),
+            readings=tuple(self._readings),
         )
 
     def stored(self, made: Round) -> None:
@@ -161,12 +163,15 @@ class Monitor:
         self._places: list[Places] = []
         self._entries: list[Entry] = []
         self._decisions: list[Decision] = []
+        self._readings: list[Reading] = []
         self._changed = False
 
     def _enter(self, given: Step | Fact, minute: int) -> None:
         self._seq += 1
         self._entries.append(Entry(self._seq, given, minute))
         self._decisions += self._give(given)
+        if isinstance(given, Step):
+            self._readings += self.loop.readings(given)
 
     def _give(self, given: Step | Fact) -> list[Decision]:
         if isinstance(given, Step):

@@ -1,6 +1,6 @@
 """What the Monitor needs of the world, as contracts; `bootstrap` brings in who fulfils them."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from domain.entities.models import LifecycleEvent
 from domain.entities.trips import CompletionColumns, RecordColumns, Times
 from domain.loop.decisions import Decision, Fact
 from domain.loop.journal import Entry, Round, Standing
+from domain.loop.signals import Reading
 from domain.loop.steps import Step
 from domain.tallies import ScoredTrips
 
@@ -130,6 +131,10 @@ class LoopState(Protocol):
 
     def step(self, step: Step) -> list[Decision]:
         """Take in what became final."""
+        ...
+
+    def readings(self, step: Step) -> Sequence[Reading]:
+        """What is seen of each signal, right after `step`. Changes nothing."""
         ...
 
     def learn(self, fact: Fact) -> list[Decision]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from asyncpg import Record, UniqueViolationError
 
 from adapters.postgres.connection import Connection, Pool, connected
+from adapters.postgres.drift_signals import add_readings
 from adapters.postgres.expirations import expire
 from adapters.postgres.lifecycle import insert_lifecycle_event
 from adapters.postgres.rollups import add_to_places, add_to_rollups, rollups_since
@@ -103,6 +104,7 @@ class LoopJournal:
                 await _append(connection, made)
                 await add_to_rollups(connection, made.cells)
                 await add_to_places(connection, made.places)
+                await add_readings(connection, made.readings)
                 await _move(connection, source_id, made)
                 await _decide(connection, made.decisions)
                 return Stored(await _expire(connection, made))

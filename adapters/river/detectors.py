@@ -50,6 +50,15 @@ class RiverDetector:
         self._detector.update(value)
         return bool(self._detector.drift_detected)
 
+    @property
+    def statistic(self) -> float | None:
+        """The larger of Page-Hinkley's two sums; ADWIN compares every cut of its window by another bound."""
+        if not isinstance(self._detector, drift.PageHinkley) or not self._detector._x_mean.n:
+            return None
+        risen = self._detector._sum_increase - self._detector._min_increase
+        fallen = self._detector._max_decrease - self._detector._sum_decrease
+        return float(max(risen, fallen))
+
 
 def _made(settings: DetectorSettings) -> drift.ADWIN | drift.PageHinkley:
     if settings.method is Method.ADWIN:

@@ -29,6 +29,7 @@ class CompletionRatio:
         self._begun: deque[NDArray[np.float64]] = deque(maxlen=len(self._chances))
         self._expected = 0.0
         self._observed = 0
+        self.size = 0  # completions behind the last value
 
     def add(self, step: Step) -> float | None:
         """The value that this step completes."""
@@ -41,7 +42,7 @@ class CompletionRatio:
         if self._expected < LEAST_EXPECTED:
             return None
         value = log((self._observed + 0.5) / (self._expected + 0.5))
-        self._expected, self._observed = 0.0, 0
+        self._expected, self._observed, self.size = 0.0, 0, self._observed
         return value
 
 

@@ -54,19 +54,28 @@ class Trail:
 
     def judge(self, segment: int, tier: Confirmation, limits: Suspicion) -> Finding | None:
         """Whether the latest samples that fill the tier's hours and labels hold a shift of its size, all the time."""
-        if not self.starts:
+        taken = self._filling(tier)
+        if taken is None:
             return None
-        counts = np.cumsum([sample.size for sample in reversed(self.samples)])
-        hours = (self.until - np.array(self.starts[::-1])) / HOUR
-        enough = np.flatnonzero((counts >= tier.labels) & (hours >= tier.hours))
-        if not len(enough):
-            return None
-        taken = int(enough[0]) + 1
-        window, lasted = self.samples[-taken:], float(hours[taken - 1])
+        window, lasted = self.samples[-taken:], (self.until - self.starts[-taken]) / HOUR
         whole = _together(window)
         error = _with_days(whole.standard_error, lasted, segment, limits)
         found = Finding(segment, whole.mean, whole.size, lasted, error, tier, self.starts[-taken])
         return found if abs(found.shift) >= tier.shift and found.z >= limits.z and _holds(window, found.shift) else None
+
+    def shift(self, tier: Confirmation) -> float | None:
+        """The mean of the latest samples that fill the tier's hours and labels; None while there are too few."""
+        taken = self._filling(tier)
+        return None if taken is None else _together(self.samples[-taken:]).mean
+
+    def _filling(self, tier: Confirmation) -> int | None:
+        """How many of the latest samples fill the tier's hours and labels."""
+        labels = 0
+        for taken, (start, sample) in enumerate(zip(reversed(self.starts), reversed(self.samples), strict=True), start=1):
+            labels += sample.size
+            if labels >= tier.labels and (self.until - start) / HOUR >= tier.hours:
+                return taken
+        return None
 
     @property
     def labels(self) -> int:
@@ -163,3 +172,12 @@ class Hours:
     def labels_since(self, minute: int) -> int:
         """How many labels began at that minute or later."""
         return sum(sample.size for start, sample in zip(self._starts, self._samples, strict=True) if start >= minute)
+
+    def latest(self, hours: float, labels: int = 0) -> Sample:
+        """The latest samples, so many labels over so many hours; fewer, where there are no more."""
+        total = Sample()
+        for start, sample in zip(reversed(self._starts), reversed(self._samples), strict=True):
+            if total.size >= labels and self._starts[-1] - start >= hours * HOUR:
+                break
+            total = total.plus(sample)
+        return total

@@ -129,11 +129,32 @@ def fault_of(
     return None if fault and before and not _abrupt(intake, before, limits) else fault
 
 
-def _length_fault(intake: Intake, normal: Baseline, limits: FeedFaults, scale: float) -> Fault | None:
-    """A factor on every length moves the mean of the logarithm and leaves its spread alone; a changed city moves both."""
+def severity(intake: Intake, normal: Baseline, limits: FeedFaults) -> float | None:
+    """The largest of the numbers by which `fault_of` judges, as a multiple of its limit; None of no event."""
+    if not intake.events:
+        return None
+    refused = intake.refused / intake.events / limits.refused_share
+    if not intake.trips:
+        return refused
+    shift, widened = _length(intake, normal)
+    return max(
+        refused,
+        (intake.no_passengers / intake.trips - normal.no_passengers_share) / limits.missing_share,
+        intake.late / intake.trips / limits.late_share,
+        abs(shift) / limits.log_km if abs(widened) <= limits.log_km_spread else 0.0,
+    )
+
+
+def _length(intake: Intake, normal: Baseline) -> tuple[float, float]:
+    """By how much mean and spread of ln(km) differ from the normal; the spread as a share of it."""
     mean = intake.log_km / intake.trips
     spread = sqrt(max(intake.square_log_km / intake.trips - mean**2, 0.0))
-    shift, widened = mean - normal.log_km, spread / max(normal.log_km_spread, 1e-6) - 1
+    return mean - normal.log_km, spread / max(normal.log_km_spread, 1e-6) - 1
+
+
+def _length_fault(intake: Intake, normal: Baseline, limits: FeedFaults, scale: float) -> Fault | None:
+    """A factor on every length moves the mean of the logarithm and leaves its spread alone; a changed city moves both."""
+    shift, widened = _length(intake, normal)
     if abs(shift) < limits.log_km * scale or abs(widened) > limits.log_km_spread / scale:
         return None
     factor = float(np.exp(shift))
@@ -161,6 +182,7 @@ class DayMix:
         self._hours = np.zeros(24, dtype=np.int64)
         self._areas: dict[int, int] = {}
         self._ends: int | None = None
+        self.size = 0  # trips behind the last indices
 
     def add(self, step: Step) -> dict[Signal, float]:
         """The indices of the day that this step completes, less what chance alone gives; nothing on a day with few trips."""
@@ -174,6 +196,7 @@ class DayMix:
         if step.minute < self._ends:
             return {}
         found = self._indices() if self._hours.sum() >= LEAST_DAY_TRIPS else {}
+        self.size = int(self._hours.sum())
         self._hours[:], self._areas, self._ends = 0, {}, step.minute + DAY_MINUTES
         return found
 

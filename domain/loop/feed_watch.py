@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from domain.baselines import Baseline
 from domain.loop.decisions import Record
-from domain.loop.feed import Fault, LatestIntake, fault_of
+from domain.loop.feed import Fault, Intake, LatestIntake, fault_of
 from domain.loop.steps import Step
 from domain.policy import FeedFaults
 
@@ -30,12 +30,21 @@ class FeedWatch:
         self._latest.add(step)
         if not self._latest.full:
             return []
-        scale = 1.0 if self.fault is None else HEALED_SCALE
         before = self._latest.before if self.fault is None else None
-        found = fault_of(self._latest.sums, normal, self.limits, scale=scale, before=before)
+        found = fault_of(self._latest.sums, normal, self.limits, scale=self.scale, before=before)
         if (found is None) == (self.fault is None):
             return []
         return [self._begins(step, found) if found else self._ends(step)]
+
+    @property
+    def latest(self) -> Intake:
+        """The events that are judged now; none right after a fault began or ended."""
+        return self._latest.sums
+
+    @property
+    def scale(self) -> float:
+        """Of the limits: while there is a fault, less is needed to call it one still."""
+        return 1.0 if self.fault is None else HEALED_SCALE
 
     def _begins(self, step: Step, fault: Fault) -> Record:
         self.fault = fault

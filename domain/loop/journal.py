@@ -19,6 +19,7 @@ from domain.loop.decisions import (
     RequestKind,
     ShadowChanged,
 )
+from domain.loop.signals import Reading
 from domain.loop.steps import Step
 from domain.loop.tracker import Reach
 from domain.sums import Cells, Places, Tally
@@ -58,6 +59,7 @@ class Round:
 
     `before` are the offsets that the round began with, and `after` where it ends. `cells` and `places` are added to
     the roll-ups. Trips with a pickup in the minutes [first, until) of one of `expire` that have not ended are given up.
+    `readings` are of its steps, for people.
     """
 
     before: Mapping[int, int]
@@ -67,6 +69,7 @@ class Round:
     decisions: tuple[Decision, ...] = ()
     expire: tuple[tuple[int, int], ...] = ()
     places: Places = field(default_factory=Places.empty)
+    readings: tuple[Reading, ...] = ()
 
 
 def moment(minute: int) -> datetime:

@@ -29,6 +29,7 @@ from domain.loop.feed import Fault
 from domain.loop.feed_watch import FeedWatch
 from domain.loop.permits import FOLLOW_UP, Permits
 from domain.loop.residuals import Sample
+from domain.loop.signals import Reading, View
 from domain.loop.steps import Step
 from domain.loop.trial import PairTrial, Result
 from domain.loop.watcher import REMEMBERED_HOURS, MakeDetector, Watcher
@@ -97,6 +98,14 @@ class Loop:
             case Approved():
                 self._permits.approve(fact.subject)
                 return []
+
+    def readings(self, step: Step) -> list[Reading]:
+        """What is seen of each signal, right after `step` was taken in. Changes nothing."""
+        if self.watcher is None:
+            return []
+        episode = self.episode if self.phase is not Phase.PROBATION else None
+        view = View(self._policy, self.watcher, self.feed, episode, self._permits.cooling_until)
+        return list(view.readings(step))
 
     def _act(self, step: Step, watcher: Watcher) -> list[Decision]:
         match self.phase:

@@ -58,6 +58,11 @@ class Permits:
             return f"waits for approval: tripcast approve {episode.number}"
         return None
 
+    @property
+    def cooling_until(self) -> int | None:
+        """Until when no training may follow the last one; None before the first."""
+        return self._asked[-1] + round(self._limits.cooldown_hours * HOUR) if self._asked else None
+
     def may_confirm(self, shift: float, minute: int) -> bool:
         """Whether a shift of this size may be an episode now."""
         limits, last = self._limits, self._asked[-1] if self._asked else None

@@ -20,6 +20,7 @@ from domain.ports import Detector
 MakeDetector = Callable[[DetectorSettings], Detector]
 
 REMEMBERED_HOURS = 24 * 28  # how far back a change may have begun
+PREDICTION_HOURS = 24
 RATIO_DELAY_MINUTES = 30  # a completion ratio tells of trips that began about so long ago
 BY_LABELS = (Signal.LOG_RATIO, Signal.COMPLETION_RATIO)  # what may open a suspicion: the error itself, or its forerunner
 
@@ -68,6 +69,8 @@ class Watcher:
         self.version, self.baseline = version, baseline
         self.residuals = Residuals(version, baseline, clock)
         self.hours: dict[int, Hours] = {}
+        self.predictions = Hours(PREDICTION_HOURS)
+        self.seen: dict[Signal, Sample] = {}  # of the last step: for whoever shows it
         self.suspicion: Suspicion | None = None
         self._blind_before = 0
         self.areas = _watched_areas(policy, baseline)
@@ -81,6 +84,7 @@ class Watcher:
         """
         self._blind_before = max(blind_before, self._blind_before)
         self.suspicion = None
+        self.alarmed: dict[Signal, int] = {}  # when each alarmed last
         if suspect is not None:
             evidence = Evidence(self._blind_before, self._policy.time.step_minutes)
             self.suspicion = Suspicion(self._blind_before, evidence, {suspect: set()}, silent=True)
@@ -94,6 +98,7 @@ class Watcher:
     def step(self, step: Step) -> list[Record]:
         """Take a step in; the alarms that it raised, and a suspicion that came to nothing."""
         samples = self.residuals.of(step) if step.cohort >= self._blind_before else {}
+        self.seen = {Signal.LOG_RATIO: samples[CITY]} if CITY in samples else {}
         for segment, sample in samples.items():
             self.hours.setdefault(segment, Hours(REMEMBERED_HOURS)).add(step.cohort, sample)
         if self.suspicion:
@@ -108,6 +113,12 @@ class Watcher:
         policy = self._policy
         watched = {CITY, *self.areas}
         return self.suspicion.evidence.judge(policy.confirmation, policy.suspicion, watched)
+
+    def nearest_detector(self, signal: Signal) -> tuple[float, float] | None:
+        """Of the city's detectors that compare a number with a threshold: both, of the one that is nearest to an alarm."""
+        found = [(detector.statistic, settings.threshold) for settings, detector in self._series[signal, CITY].detectors]
+        told = [(statistic, threshold) for statistic, threshold in found if statistic is not None]
+        return max(told, key=lambda pair: pair[0] / pair[1], default=None)
 
     def segment_name(self, segment: int) -> str:
         """In words."""
@@ -129,19 +140,26 @@ class Watcher:
 
     def _ratio_alarms(self, step: Step) -> list[Record]:
         value = self._ratio.add(step) if self._ratio else None
+        if value is not None and self._ratio:
+            self.seen[Signal.COMPLETION_RATIO] = _of_mean(self._ratio.size, value)
         if value is None or step.minute < self._blind_before + self._policy.time.maturity_minutes:
             return []
         return [self._alarm(step, CITY, *alarm) for alarm in self._series[Signal.COMPLETION_RATIO, CITY].feed(value)]
 
     def _input_alarms(self, step: Step) -> list[Record]:
         records = []
-        for signal, sample in self._input_samples(step).items():
+        samples = self.input_samples(step)
+        self.seen |= samples
+        if Signal.PREDICTION in samples:
+            self.predictions.add(step.minute - self._policy.time.step_minutes, samples[Signal.PREDICTION])
+        for signal, sample in samples.items():
             records += [self._alarm(step, CITY, *alarm) for alarm in self._series[signal, CITY].add(sample)]
         for signal, index in (self._mix.add(step) if self._mix else {}).items():
+            self.seen[signal] = _of_mean(self._mix.size if self._mix else 0, index)
             records += [self._alarm(step, CITY, *alarm) for alarm in self._series[signal, CITY].feed(index)]
         return records
 
-    def _input_samples(self, step: Step) -> dict[Signal, Sample]:
+    def input_samples(self, step: Step) -> dict[Signal, Sample]:
         """Of each trip: its length, whether it states no passengers or was refused, its prediction; less the normal."""
         intake, normal = Intake.of(step), self.baseline
         if normal is None or not intake.events:
@@ -156,6 +174,7 @@ class Watcher:
 
     def _alarm(self, step: Step, segment: int, settings: DetectorSettings, value: float) -> Record:
         where = self.segment_name(segment)
+        self.alarmed[settings.signal] = step.minute
         detector = f"{settings.method.replace('_', '-')} on {settings.signal.replace('_', ' ')}"
         if settings.signal in BY_LABELS:
             self._suspect(step, settings.signal, detector, segment)
@@ -189,6 +208,10 @@ class Watcher:
             if silent
             else [Record("drift.dismissed", "suspicion", reason, step.minute, {"labels": labels, "shift": round(shift, 4)})]
         )
+
+
+def _of_mean(size: int, mean: float) -> Sample:
+    return Sample(size, size * mean)
 
 
 def _watched_areas(policy: Policy, baseline: Baseline | None) -> list[int]:

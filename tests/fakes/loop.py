@@ -14,6 +14,7 @@ from domain.entities.trips import SECOND, CompletionColumns, RecordColumns, Time
 from domain.errors import DatabaseUnreachable, Fenced
 from domain.loop.decisions import Decision, Fact, Request
 from domain.loop.journal import Entry, Round, Standing, event_of
+from domain.loop.signals import Reading
 from domain.loop.steps import Step
 from domain.loop.tracker import Reach
 from domain.sums import Cells, Places, Tally
@@ -108,6 +109,7 @@ class InMemoryLoopStore:
     journal: list[Entry] = field(default_factory=list)
     cells: Cells = field(default_factory=Cells.empty)
     places: Places = field(default_factory=Places.empty)
+    readings: list[Reading] = field(default_factory=list)
     events: list[LifecycleEvent] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     expirations: list[tuple[int, int]] = field(default_factory=list)
@@ -135,6 +137,8 @@ class InMemoryLoopStore:
         self.standing_now = copy.copy(made.after)
         self.journal += made.entries
         self.cells = Cells.merged([self.cells, made.cells])
+        known = {(each.signal, each.minute) for each in self.readings}
+        self.readings += [each for each in made.readings if (each.signal, each.minute) not in known]
         self.places = Places.merged([self.places, made.places])
         for decision in made.decisions:
             self._decide(decision)

@@ -37,6 +37,7 @@ from domain.loop.decisions import (
     ShadowChanged,
 )
 from domain.loop.journal import Entry, Round, Standing, moment
+from domain.loop.signals import Reading
 from domain.loop.steps import Step
 from domain.loop.tracker import Reach
 from domain.services.approve_training import APPROVED
@@ -46,6 +47,10 @@ from tests.tallied import GRID, at, whole
 from tests.trips import random_trips
 
 MATURITY = 120
+SIGNALS = """
+select event_at, signal, value, samples, statistic, threshold, state, cooling_until, model_version
+from drift_signals order by event_at
+"""
 NOON_MINUTE = 24280860  # 2016-03-01 17:00 UTC
 BASELINE = Baseline(
     1000, 3.5, 5.5, (0.1,) * 5, {7: 0.1, -1: 0.0}, 0.4, (-1.0, 1.0), 0.7, 0.9, 0.02, {7: 0.9, -1: 0.1}, (1 / 24,) * 24
@@ -90,7 +95,7 @@ def _round(before: Standing, reaches: dict[int, Reach], tally: Tally | None = No
     entries = changes.pop("entries", ())
     after = replace(before, seq=before.seq + len(entries), reaches=reaches, open=Tally.merged([before.open, tally]))
     offsets = {partition: reach.next_offset for partition, reach in before.reaches.items()}
-    others = {name: changes.pop(name) for name in ("decisions", "expire") if name in changes}
+    others = {name: changes.pop(name) for name in ("decisions", "expire", "readings") if name in changes}
     return Round(offsets, replace(after, **changes), tally.cells, tuple(entries), places=tally.places, **others)
 
 
@@ -133,6 +138,21 @@ async def test_roll_ups_add_up(store: LoopStore, pool: Pool, source_id: int) -> 
     await store.commit(source_id, _round(await store.standing(source_id), {0: Reach(200)}, second))
     assert (await rollups_since(pool, None)).as_lists() == Cells.merged([first.cells, second.cells]).as_lists()
     assert (await places_since(pool, None)).as_lists() == Places.merged([first.places, second.places]).as_lists()
+
+
+async def test_what_was_seen_of_a_signal_first_stands(store: LoopStore, pool: Pool, source_id: int) -> None:
+    minute, until = NOON_MINUTE, NOON_MINUTE + 600
+    ok = Reading(minute, "log_ratio", None, 0, None, 0.25, "ok", None, 7)
+    cooling = Reading(minute + 5, "log_ratio", -0.5, 3, 0.5, 0.25, "cooling", until, 7)
+    await store.commit(source_id, _round(await store.standing(source_id), {0: Reach(150)}, readings=(ok, cooling)))
+    again = tuple(replace(each, value=1.0, state="drift") for each in (ok, cooling))
+    await store.commit(source_id, _round(await store.standing(source_id), {0: Reach(200)}, readings=again))
+    async with connected(pool) as connection:
+        rows = [tuple(row) for row in await connection.fetch(SIGNALS)]
+    assert rows == [
+        (moment(minute), "log_ratio", None, 0, None, 0.25, "ok", None, 7),
+        (moment(minute + 5), "log_ratio", -0.5, 3, 0.5, 0.25, "cooling", moment(until), 7),
+    ]
 
 
 async def test_a_second_host_is_fenced_and_leaves_nothing_behind(store: LoopStore, pool: Pool, source_id: int) -> None:

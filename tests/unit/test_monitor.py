@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from domain.errors import Fenced
 from domain.loop.decisions import ChampionChanged, Decision, Fact, Record, ShadowChanged
+from domain.loop.signals import Reading
 from domain.loop.steps import Step
 from domain.policy import Timing
 from schemas.events import QualitySignal
@@ -30,10 +31,15 @@ class Remembering:
 
     def __init__(self) -> None:
         self.given: list[object] = []
+        self.read: list[int] = []
 
     def step(self, step: Step) -> list[Decision]:
         self.given.append(step.as_dict())
         return [Record("drift.alarm", f"step {step.minute}", "the tenth", step.minute)] if len(self.given) % 10 == 0 else []
+
+    def readings(self, step: Step) -> list[Reading]:
+        self.read.append(step.minute)
+        return [Reading(step.minute, "log_ratio", None, len(self.read), 0.1, 0.2, "ok", None, 1)]
 
     def learn(self, fact: Fact) -> list[Decision]:
         self.given.append(fact)
@@ -153,6 +159,8 @@ async def test_what_a_new_leader_recalls_is_what_the_old_one_gave() -> None:
     await first.hear(*in_pieces(trips, 7))
     second = await Run(trips, first.store).take_over()
     assert second.loop.given == first.loop.given
+    assert second.loop.read == []
+    assert [each.minute for each in first.store.readings] == [step["minute"] for step in first.store.steps()] != []
     assert (second.monitor.champion, second.monitor.shadow) == (1, 2)
     assert second.monitor.round() is None
     assert [event.subject for event in first.store.events] == [event.subject for _, event in await second.store.owed(0)]

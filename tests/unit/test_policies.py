@@ -76,9 +76,24 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("settings", DETECTORS, ids=lambda each: f"{each.method}-{each.signal}")
 def test_every_default_detector_alarms_at_a_change_and_not_before(settings: DetectorSettings) -> None:
     detector = RiverDetector(settings)
+    assert detector.statistic is None
     calm = [detector.update(0.01 * (-1) ** number) for number in range(300)]
     assert not any(calm)
     assert any(detector.update(0.5 + 0.01 * (-1) ** number) for number in range(100))
+
+
+@pytest.mark.parametrize("settings", DETECTORS, ids=lambda each: f"{each.method}-{each.signal}")
+def test_an_alarm_is_a_statistic_above_the_threshold_where_there_is_one(settings: DetectorSettings) -> None:
+    detector, seen = RiverDetector(settings), []
+    for value in [0.01 * (-1) ** number + (0.4 if number > 100 else 0.0) for number in range(300)]:
+        alarmed = detector.update(value)
+        seen.append((alarmed, detector.statistic))
+    assert any(alarmed for alarmed, _ in seen)
+    if settings.method is Method.ADWIN:
+        assert {statistic for _, statistic in seen} == {None}
+    else:
+        told = [(alarmed, statistic > settings.threshold) for alarmed, statistic in seen[settings.least_values :] if statistic]
+        assert all(alarmed == above for alarmed, above in told)
 
 
 @pytest.mark.parametrize("settings", DETECTORS, ids=lambda each: f"{each.method}-{each.signal}")
