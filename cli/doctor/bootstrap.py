@@ -16,7 +16,7 @@ from adapters.postgres.connection import Pool, address_of, open_pool
 from adapters.postgres.migrate import check_schema
 from adapters.postgres.stream_store import Streams
 from cli.doctor import machine
-from cli.doctor.findings import Finding, Step, note, well, wrong
+from cli.doctor.findings import Finding, Step, Verdict, note, well, wrong
 from cli.embedded.mlflow import http_ok
 from cli.embedded.ports import HOST
 from cli.settings import StackSettings
@@ -127,17 +127,13 @@ class _Systems:
 
     def api(self) -> Finding:
         """The same; a system without an API is whole."""
-        return self._optional("API", self._settings.api_port, 8000, "api")
+        address = f"http://{HOST}:{self._settings.api_port or 8000}"
+        return none_started("API", address, "api", self._settings.api_port) or served("API", address, "api")
 
     def board(self) -> Finding:
-        """The same; without the API it lives and can show nothing."""
-        return self._optional("board", self._settings.board_port, 8050, "dashboard")
-
-    def _optional(self, name: str, port: int | None, usual: int, command: str) -> Finding:
-        address = f"http://{HOST}:{port or usual}"
-        if port is None and not http_ok(f"{address}/livez"):
-            return note(name, f"none was started, and none answers at {address}", f"`tripcast {command}` starts one")
-        return served(name, address, command)
+        """Alive; whether it has something to show is the API's matter."""
+        address = f"http://{HOST}:{self._settings.board_port or 8050}"
+        return none_started("board", address, "dashboard", self._settings.board_port) or alive("board", address, "dashboard")
 
     def lag(self) -> Finding:
         """Events that wait, computed without the worker."""
@@ -169,10 +165,25 @@ class _Systems:
         return asyncio.run(run())
 
 
+def none_started(name: str, address: str, command: str, port: int | None) -> Finding | None:
+    """What there is to say where nobody has said that there should be one; None when there is one."""
+    if port is not None or http_ok(f"{address}/livez"):
+        return None
+    return note(name, f"none was started, and none answers at {address}", f"`tripcast {command}` starts one")
+
+
+def alive(name: str, address: str, command: str) -> Finding:
+    """Whether a role lives by its own word."""
+    if http_ok(f"{address}/livez"):
+        return well(name, f"{address} lives")
+    return wrong(name, f"{address}/livez does not say that it lives", f"start it (`tripcast {command}`), or see its log")
+
+
 def served(name: str, address: str, command: str) -> Finding:
-    """Whether a role lives and is ready by its own word."""
-    if not http_ok(f"{address}/livez"):
-        return wrong(name, f"{address}/livez does not say that it lives", f"start it (`tripcast {command}`), or see its log")
+    """Whether it is ready, too."""
+    lives = alive(name, address, command)
+    if lives.verdict is Verdict.WRONG:
+        return lives
     if not http_ok(f"{address}/readyz"):
         lacks = ", ".join(f"{what} ({why})" for what, why in missing_of(address).items())
         return wrong(name, f"{address} lives but lacks: {lacks}", "repair what it lacks: it goes on by itself")
