@@ -221,10 +221,11 @@ class Area(Answer, frozen=True):
 
 
 class Areas(Answer, frozen=True):
-    """All cells and the borders around them; they change only with the settings."""
+    """All cells, the borders around them, and the city's time zone; they change only with the settings."""
 
     areas: list[Area]
     south: float
     west: float
     north: float
     east: float
+    timezone: str = "America/New_York"
