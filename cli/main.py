@@ -25,6 +25,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trainer": ("trainer", "Run the trainer role."),
     "worker": ("worker", "Run the stream worker role."),
     "dashboard": ("dashboard", "Run the board: what the system does and how well, in a browser."),
+    "api": ("api", "Run the API role."),
+    "keys": ("keys", "Create, list and revoke keys of the API."),
     "models": ("models", "List model versions with their metrics and aliases."),
     "history": ("history", "Who was champion at any time and why: episodes, requests, gates, promotions."),
     "promote": ("promote", "Make a version champion."),

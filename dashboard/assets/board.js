@@ -1,0 +1,112 @@
+/* What must happen in the browser: the address and the controls follow each other, and a hidden tab rests. */
+(function () {
+  "use strict";
+  const DEFAULT = { period: "15m", metric: "trips", end: "pickup" };
+  const PERIODS = ["5m", "15m", "1h", "24h", "all"];
+  const OURS = ["period", "paused", "theme", "area", "metric", "end"];
+  const TICK = 1000, RESTING = 10000;
+  const set = (id, props) => window.dash_clientside.set_props(id, props);
+  const nothing = () => window.dash_clientside.no_update;
+
+  function preferred() {
+    return window.matchMedia && window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  }
+
+  function viewOf(search) {
+    const given = new URLSearchParams(search || "");
+    const query = {};
+    for (const [name, value] of given) if (!OURS.includes(name)) query[name] = value;
+    return {
+      period: PERIODS.includes(given.get("period")) ? given.get("period") : DEFAULT.period,
+      paused: given.get("paused") === "1",
+      theme: ["light", "dark"].includes(given.get("theme")) ? given.get("theme") : preferred(),
+      area: /^\d+$/.test(given.get("area") || "") ? Number(given.get("area")) : null,
+      metric: given.get("metric") || DEFAULT.metric,
+      end: given.get("end") || DEFAULT.end,
+      zone: Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC",
+      query: query,
+    };
+  }
+
+  /* Change some parameters of the address; null removes one. `replace`: no new entry in the history. */
+  function go(changes, replace) {
+    const given = new URLSearchParams(window.location.search);
+    for (const [name, value] of Object.entries(changes)) {
+      if (value === null || value === undefined) given.delete(name); else given.set(name, value);
+    }
+    const search = given.toString() ? "?" + given.toString() : "";
+    if (search === window.location.search) return;
+    const address = window.location.pathname + search + window.location.hash;
+    if (replace) window.history.replaceState({}, "", address); else window.history.pushState({}, "", address);
+    window.dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
+  }
+
+  function shared() {
+    const given = new URLSearchParams(window.location.search);
+    for (const name of Array.from(given.keys())) if (!OURS.includes(name)) given.delete(name);
+    return given.toString() ? "?" + given.toString() : "";
+  }
+
+  function pressed(button, on, label) {
+    const element = document.getElementById(button);
+    if (!element) return;
+    element.setAttribute("aria-pressed", String(on));
+    element.setAttribute("aria-label", label);
+    element.setAttribute("title", label);
+  }
+
+  document.addEventListener("visibilitychange", function () {
+    set("tick", { interval: document.hidden ? RESTING : TICK });
+  });
+
+  window.dash_clientside = Object.assign({}, window.dash_clientside, {
+    board: {
+      /* The address is the one truth; everything else follows it. */
+      follow: function (search, pathname, before) {
+        const view = viewOf(search);
+        const route = pathname + "?" + new URLSearchParams(view.query).toString();
+        pressed("pause", view.paused, view.paused ? "Go on" : "Pause");
+        document.documentElement.classList.toggle("paused", view.paused);
+        document.documentElement.dataset.theme = view.theme;
+        for (const link of document.querySelectorAll("#navigation a")) {
+          link.setAttribute("href", link.getAttribute("href").split("?")[0] + shared());
+        }
+        return [view, route === before ? nothing() : route, view.period, view.theme, view.paused];
+      },
+      period: function (value) {
+        if (value && value !== viewOf(window.location.search).period) go({ period: value });
+        return nothing();
+      },
+      pause: function (clicks) {
+        if (clicks) go({ paused: viewOf(window.location.search).paused ? null : "1" });
+        return nothing();
+      },
+      theme: function (clicks) {
+        if (clicks) go({ theme: viewOf(window.location.search).theme === "dark" ? "light" : "dark" }, true);
+        return nothing();
+      },
+      metric: function (value) {
+        if (value && value !== viewOf(window.location.search).metric) go({ metric: value }, true);
+        return nothing();
+      },
+      end: function (value) {
+        if (value && value !== viewOf(window.location.search).end) go({ end: value }, true);
+        return nothing();
+      },
+      area: function (click) {
+        const point = click && click.points && click.points[0];
+        if (point && point.location !== undefined) go({ area: String(point.location) });
+        return null;
+      },
+      everywhere: function (clicks) {
+        if (clicks) go({ area: null });
+        return nothing();
+      },
+      navigation: function (opened, _route) {
+        const byRoute = window.dash_clientside.callback_context.triggered.some((t) => t.prop_id === "route.data");
+        const open = byRoute ? false : opened;
+        return [{ width: 176, breakpoint: "sm", collapsed: { mobile: !open } }, open];
+      },
+    },
+  });
+})();

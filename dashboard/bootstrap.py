@@ -1,0 +1,67 @@
+"""Put the board together and run it."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+import uvicorn
+
+from dashboard.app import create_application
+from dashboard.client import Client
+from dashboard.metrics import Metrics
+from dashboard.page import Context
+from dashboard.pages import PAGES
+from dashboard.poller import Poller
+from dashboard.readings import Readings
+from dashboard.settings import BoardSettings
+from dashboard.web import Web, security_headers
+
+log = structlog.get_logger("tripcast.dashboard")
+LEAVE_SECONDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The board with nothing running: `web` answers browsers while `poller` runs."""
+
+    web: Web
+    poller: Poller
+    client: Client
+
+
+def create_board(settings: BoardSettings) -> Board:
+    """Wire the board."""
+    key = settings.board_api_key.get_secret_value() if settings.board_api_key else None
+    client = Client(settings.api, key, settings.board_seconds)
+    poller = Poller(client)
+    app = create_application(Context(settings, client, poller, Readings(client)), PAGES)
+    return Board(Web(app.server, Metrics(poller), security_headers(app.csp_hashes())), poller, client)
+
+
+def run(settings: BoardSettings) -> None:
+    """Serve the board until SIGTERM or SIGINT."""
+    with suppress(KeyboardInterrupt):  # uvicorn raises once more what it was stopped by
+        asyncio.run(serve(settings))
+
+
+async def serve(settings: BoardSettings) -> None:
+    """Serve the board until told to stop or cancelled."""
+    board = create_board(settings)
+    config = uvicorn.Config(
+        board.web,
+        host=settings.board_host,
+        port=settings.board_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=LEAVE_SECONDS,
+    )
+    async with board.client:
+        polling = asyncio.create_task(board.poller.run())
+        log.info("board_started", host=settings.board_host, port=settings.board_port, api=settings.api)
+        try:
+            await uvicorn.Server(config).serve()
+        finally:
+            polling.cancel()
+            await asyncio.gather(polling, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""The page Live: pure functions from a snapshot to what is drawn."""
