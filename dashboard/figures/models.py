@@ -15,6 +15,7 @@ from dashboard.figures.overview import TRAIN, whose
 from dashboard.frame import theme, words
 from schemas.http.models import Models, ModelVersion, Reign, TrainingRun
 from schemas.http.quality import Cohort, Quality
+from schemas.http.snapshot import Areas
 
 COLUMNS = [
     grids.text("started", "Trained", width=175, hover="started_utc"),
@@ -107,8 +108,8 @@ def by_hour(quality: Quality) -> Component:
     return parts.card("Error by hour of the day", chart, note=_hardest(found))
 
 
-def by_area(quality: Quality, names: dict[str, str]) -> Component:
-    """The areas with the most trips and the champion's mature error there; `names` from segment to what people call it."""
+def by_area(quality: Quality, areas: Areas | None) -> Component:
+    """The areas with the most trips, and the champion's mature error there."""
     found = sorted(_settled(quality.mature), key=lambda cohort: -cohort.settled)
     if not found:
         return parts.card(
@@ -116,7 +117,7 @@ def by_area(quality: Quality, names: dict[str, str]) -> Component:
         )
     rows = [
         (
-            names.get(one.segment, one.segment),
+            place(one.segment, areas),
             words.count(one.settled),
             words.minutes(one.mae_minutes, 2),
             words.minutes(one.bias_minutes, 2),
@@ -129,6 +130,14 @@ def by_area(quality: Quality, names: dict[str, str]) -> Component:
 
 
 TOP = 8
+
+
+def place(segment: str, areas: Areas | None) -> Component | str:
+    """The centre of an area, as coordinates that lead to the page Live with only this area's trips."""
+    area = next((area for area in areas.areas if area.name == segment), None) if areas else None
+    if area is None:
+        return segment
+    return dmc.Anchor(segment.replace(",", ", "), href=f"/?area={area.area}", size="sm", title="This area on the page Live")
 
 
 def reigns(models: Models, now: datetime, zone: ZoneInfo) -> Component:

@@ -27,6 +27,11 @@ def kept(trouble: str, as_of: datetime | None, zone: ZoneInfo) -> Component:
     )
 
 
+def one() -> Component:
+    """Holds the place of one box."""
+    return waiting(1)
+
+
 def waiting(lines: int = 3) -> Component:
     """Holds the place of what is being loaded."""
     return dmc.Stack([dmc.Skeleton(h=92, radius="md") for _ in range(lines)], gap="md", className="waiting")

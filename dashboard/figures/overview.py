@@ -14,9 +14,9 @@ from schemas.http.quality import Cohort, Quality
 TRAIN = "tripcast train"
 
 
-def production(info: ModelInfo, models: Models, zone: ZoneInfo) -> Component:
+def production(info: ModelInfo, models: Models | None, zone: ZoneInfo) -> Component:
     """The version that answers, and the training that it comes from."""
-    run = training_of(models, info.version)
+    run = training_of(models, info.version) if models else None
     head = parts.tiles(
         parts.tile("In production", f"{info.kind} · v{info.version}", info.name, tone="accent"),
         parts.tile("RMSE", words.minutes(_metric(info, run, "rmse_minutes"), 2), "in training", means=RMSE),

@@ -17,6 +17,16 @@ Tone = Literal["good", "warning", "bad", "quiet", "accent"]
 COLOURS: dict[Tone, str] = {"good": "teal", "warning": "orange", "bad": "red", "quiet": "gray", "accent": "blue"}
 
 
+def page(name: str, *content: Component) -> Component:
+    """The root of a page."""
+    return html.Div(dmc.Stack(list(content), gap="md"), id=f"page-{name}", className="page")
+
+
+def head(title: str, lead: str) -> Component:
+    """A page's name and what it is for."""
+    return dmc.Stack([dmc.Title(title, order=2, fz="h3"), dmc.Text(lead, size="sm", c="dimmed")], gap=2)
+
+
 def tile(label: str, value: Content, below: Content = "", *, means: str = "", tone: Tone | None = None) -> Component:
     """One number with its name; `means` defines it, on hover and for screen readers."""
     name = dmc.Text(label, size="sm", c="dimmed", className="tile-label")
@@ -94,6 +104,16 @@ def empty(text: Content, command: str = "") -> Component:
     """Says why there is nothing here and what would change it."""
     more: list[Any] = [dmc.Code(command, fz="sm")] if command else []
     return dmc.Stack([dmc.Text(text, size="sm", c="dimmed", component="div"), *more], gap="xs", py="sm", className="empty")
+
+
+def problem(title: str, detail: str) -> Component:
+    """Something that was refused, in the API's words."""
+    return dmc.Alert(detail, title=title, color="red", variant="light", radius="md", role="alert")
+
+
+def said_well(text: str) -> Component:
+    """Something that was done."""
+    return dmc.Alert(text, color="teal", variant="light", radius="md", role="status")
 
 
 def link(text: str, address: str) -> Component:

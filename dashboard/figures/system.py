@@ -12,6 +12,7 @@ from dashboard.figures import grids, parts, said
 from dashboard.figures.parts import Tone
 from dashboard.frame import words
 from schemas.http.health import Build, Builds, Pool, RoleStatus, Setting, System
+from schemas.http.snapshot import Cards, Panel
 
 HIGH, FULL = 0.8, 0.95  # shares from which on a bar is coloured
 SETTING_COLUMNS = [
@@ -90,8 +91,12 @@ def pools(found: Sequence[Pool]) -> Component:
     return parts.card("Connections to the database", body)
 
 
-def lag(events: float | None, seconds: float | None) -> Component:
+def lag(panel: Panel[Cards]) -> Component:
     """How far the worker is behind the stream."""
+    cards = panel.data
+    if cards is None:
+        return parts.card("Lag of the stream", parts.empty(panel.error or "It has not been measured yet."))
+    events, seconds = cards.lag_events.value, cards.lag_seconds.value
     numbers = parts.tiles(
         parts.tile("Lag", f"{words.count(events)} events", "published and not yet scored"),
         parts.tile("Behind by", words.seconds(seconds), "age of the oldest of them"),

@@ -76,11 +76,11 @@ def starts(areas: Areas) -> dict[End, tuple[float, float]]:
     }
 
 
-def city_map(areas: Areas, trips: Mapping[str, int], places: Mapping[End, tuple[float, float]], *, dark: bool) -> go.Figure:
-    """The service area with its cells, the busier the deeper, and both places. Any point can be clicked."""
+def city_map(areas: Areas, trips: Mapping[str, int], places: Mapping[End, tuple[float, float]]) -> go.Figure:
+    """The service area with its cells, the busier the deeper, and both places. Any point can be clicked. Fits both themes."""
     box = busy_box(areas, trips)
     layout = theme.layout(
-        dark=dark, height=HEIGHT, margin={"l": 0, "r": 0, "t": 0, "b": 0}, hovermode="closest", dragmode="pan"
+        dark=False, height=HEIGHT, margin={"l": 0, "r": 0, "t": 0, "b": 0}, hovermode="closest", dragmode="pan"
     )
     layout.showlegend = False
     layout.xaxis = {"range": [box.west, box.east], "visible": False, "constrain": "range"}
@@ -92,7 +92,7 @@ def city_map(areas: Areas, trips: Mapping[str, int], places: Mapping[End, tuple[
         "scaleratio": ratio,
         "constrain": "range",
     }
-    return go.Figure([_cells(areas, trips, dark=dark), _targets(areas), markers(places, dark=dark)], layout)
+    return go.Figure([_cells(areas, trips), _targets(areas), markers(places)], layout)
 
 
 def busy_box(areas: Areas, trips: Mapping[str, int]) -> Box:
@@ -114,25 +114,28 @@ def busy_box(areas: Areas, trips: Mapping[str, int]) -> Box:
     )
 
 
-def markers(places: Mapping[End, tuple[float, float]], *, dark: bool) -> go.Scatter:
+def markers(places: Mapping[End, tuple[float, float]]) -> go.Scatter:
     """Both places, told apart by colour, shape and name, and the line between them."""
-    pen = theme.ink(dark=dark)
     return go.Scatter(
-        y=[places["pickup"][0], places["dropoff"][0]],
-        x=[places["pickup"][1], places["dropoff"][1]],
+        **coordinates(places),
         mode="lines+markers+text",
         text=["Pickup", "Dropoff"],
         textposition="top center",
-        textfont={"color": pen.text, "size": 13},
-        line={"color": pen.faint, "width": 1.5, "dash": "dot"},
+        textfont={"size": 13},
+        line={"color": theme.GREY, "width": 1.5, "dash": "dot"},
         marker={
             "size": 15,
-            "color": [pen.main, theme.ORANGE],
+            "color": [theme.BLUE, theme.ORANGE],
             "symbol": ["circle", "square"],
-            "line": {"color": pen.ground, "width": 2},
+            "line": {"color": "#ffffff", "width": 2},
         },
         hoverinfo="skip",
     )
+
+
+def coordinates(places: Mapping[End, tuple[float, float]]) -> dict[str, list[float]]:
+    """Both places as the trace of `markers` has them."""
+    return {axis: [places["pickup"][number], places["dropoff"][number]] for number, axis in enumerate(("y", "x"))}
 
 
 def trips_by_area(quality: Quality | None) -> dict[str, int]:
@@ -203,6 +206,13 @@ def curl(request: PredictionRequest, api: str, *, needs_key: bool) -> str:
     return f"curl -s {api}/predict -H 'Content-Type: application/json'{key} -d {shlex.quote(body)}"
 
 
+def terminal(line: str) -> Component:
+    """The line to copy."""
+    return dmc.Stack(
+        [dmc.Text("The same from a terminal", size="sm", fw=500), parts.command(line, "Copy the curl line")], gap=6
+    )
+
+
 def answered(prediction: Prediction, seconds: float) -> Component:
     """What the API said, and how long the board waited for it."""
     interval = prediction.interval
@@ -265,19 +275,17 @@ def marked(problem: Problem | None) -> dict[str, str]:
     return found
 
 
-def _cells(areas: Areas, trips: Mapping[str, int], *, dark: bool) -> go.Heatmap:
+def _cells(areas: Areas, trips: Mapping[str, int]) -> go.Heatmap:
     """Cells in their rows; deeper is busier, by the logarithm."""
     south, west = sorted({area.south for area in areas.areas}), sorted({area.west for area in areas.areas})
     depth = np.zeros((len(south), len(west)))
     for area in areas.areas:
         depth[south.index(area.south), west.index(area.west)] = math.log1p(trips.get(area.name, 0))
-    pen = theme.ink(dark=dark)
     return go.Heatmap(
         z=depth,
         x=[*west, areas.east],
         y=[*south, areas.north],
-        colorscale=[[0, pen.grid], [1, pen.main]],
-        opacity=0.55,
+        colorscale=[[0, "rgba(138,147,157,0.12)"], [1, "rgba(0,114,178,0.65)"]],
         xgap=1,
         ygap=1,
         showscale=False,

@@ -31,7 +31,7 @@ ORDER = (
     TIME,
 )
 PLACES = ORDER[:4]
-GRAPH_CONFIG = {
+GRAPH_CONFIG: Any = {
     "displaylogo": False,
     "displayModeBar": True,
     "modeBarButtons": [["zoomIn2d", "zoomOut2d", "resetScale2d"]],
@@ -108,7 +108,7 @@ def _result() -> Component:
     waiting = parts.empty(
         "The answer comes here: minutes, interval, the version that answered, and how to ask from a terminal."
     )
-    return html.Div(parts.card("The answer", waiting), id=RESULT, **{"aria-live": "polite"})
+    return dmc.Box(parts.card("The answer", waiting), id=RESULT, **{"aria-live": "polite"})
 
 
 def _register(app: Dash, context: Context) -> None:
@@ -175,7 +175,7 @@ def _predicting(app: Dash, context: Context) -> None:
         """Ask the API and show what it says."""
         if not clicks:
             return no_update
-        answer, wrong = await _ask(context, Typed(*given[:-1]), ZoneInfo(given[-1]))
+        answer, wrong = await _ask(context, Typed(*given[: len(ORDER)]), ZoneInfo(given[-1]))
         return answer, *(wrong[name] for name in INPUTS)
 
 
