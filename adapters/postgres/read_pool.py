@@ -1,4 +1,4 @@
-"""Pools for those who only look: small, read-only, with short deadlines, and there before the database is."""
+"""Small pools with short deadlines that are there before the database is; for those who only look, read-only."""
 
 import asyncpg
 from asyncpg import exceptions as pg
@@ -7,8 +7,10 @@ from adapters.postgres.connection import IDLE_SECONDS, Pool, address_of, connect
 from domain.errors import InvalidInput
 
 
-async def open_read_pool(dsn: str, application: str, *, connections: int, seconds: float, connect_seconds: float = 1.0) -> Pool:
-    """A pool whose transactions are read-only and end after `seconds`. Needs no database yet: it connects when it is asked.
+async def open_read_pool(
+    dsn: str, application: str, *, connections: int, seconds: float, connect_seconds: float = 1.0, read_only: bool = True
+) -> Pool:
+    """A pool whose statements end after `seconds`. Needs no database yet: it connects when it is asked.
 
     Raises InvalidInput for an unusable address.
     """
@@ -21,7 +23,8 @@ async def open_read_pool(dsn: str, application: str, *, connections: int, second
             connect=connecting(address_of(dsn)),
             timeout=connect_seconds,
             command_timeout=seconds,
-            server_settings=session_settings(seconds, application) | {"default_transaction_read_only": "on"},
+            server_settings=session_settings(seconds, application)
+            | {"default_transaction_read_only": "on" if read_only else "off"},
         )
     except (pg.ClientConfigurationError, ValueError) as error:
         raise InvalidInput(f"TRIPCAST_BOARD_DATABASE is not an address of a database: {in_words(error)}") from error

@@ -85,6 +85,38 @@ class Stretch:
         return np.where(known.any(axis=1), np.where(known, self.lag_events, 0.0).sum(axis=1), np.nan)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Past:
+    """A stretch, and which partition each column of its `lag_events` is of."""
+
+    stretch: Stretch
+    partitions: list[int]
+
+
+def past(minutes: "Ring", seconds: "Ring", since: float, until: float) -> Past:
+    """By the second as far back as seconds are known, and by the minute before that."""
+    fine = seconds.between(since, until)
+    begins = fine.at[0] // 60 * 60 if len(fine) else until
+    coarse = minutes.between(since, begins)
+    partitions = sorted({*minutes.partitions, *seconds.partitions})
+    parts = (coarse, minutes.partitions), (fine, seconds.partitions)
+    stretch = Stretch(
+        np.concatenate([coarse.at, fine.at]),
+        {name: np.concatenate([coarse.numbers[name], fine.numbers[name]]) for name in NUMBERS},
+        np.concatenate([coarse.latency, fine.latency]),
+        np.concatenate([_columns(part.lag_events, have, partitions) for part, have in parts]),
+    )
+    return Past(stretch, partitions)
+
+
+def _columns(lag_events: Floats, have: list[int], wanted: list[int]) -> Floats:
+    """The same with a column for each wanted partition."""
+    found = np.full((len(lag_events), len(wanted)), np.nan)
+    for place, partition in enumerate(have):
+        found[:, wanted.index(partition)] = lag_events[:, place]
+    return found
+
+
 def quantile_of(counts: NDArray[np.int64], share: float) -> float | None:
     """The quantile of events counted in LATENCY_BUCKETS, linear within a bucket, as Prometheus does it.
 

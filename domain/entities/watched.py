@@ -37,3 +37,36 @@ class Reference:
 
     mae_minutes: float
     rmse_minutes: float
+
+
+@dataclass(frozen=True, slots=True)
+class AreaSum:
+    """Trips of one cell, by where they begin or by where they lead; errors are of pickups alone, and of mature trips."""
+
+    area: int
+    trips: int
+    predicted_minutes: float
+    settled: int = 0
+    abs_error_minutes: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AreaSums:
+    """The map's numbers: sums over some time, event time."""
+
+    pickups: tuple[AreaSum, ...]
+    dropoffs: tuple[AreaSum, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SignalStep:
+    """What the loop's watcher saw of one signal in the step that ended at `event_at`."""
+
+    event_at: datetime
+    signal: str
+    value: float | None
+    statistic: float | None
+    threshold: float | None
+    state: str
+    cooling_until: datetime | None
+    model_version: int | None

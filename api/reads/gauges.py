@@ -1,0 +1,33 @@
+"""The stream's lag as metrics of the API, so that they exist while the worker is down."""
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from api.reads.sampler import Sampler
+
+
+class Gauges(Collector):
+    """Collected when they are asked for."""
+
+    def __init__(self, sampler: Sampler, registry: CollectorRegistry) -> None:
+        self._sampler = sampler
+        registry.register(self)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing in advance: no look has been taken yet."""
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        """Of each partition whose end is known."""
+        events = GaugeMetricFamily("tripcast_lag_events", "Events in the topic that are not rows yet.", labels=["partition"])
+        seconds = GaugeMetricFamily(
+            "tripcast_lag_seconds", "Age of the oldest event that is not a row yet.", labels=["partition"]
+        )
+        for partition, lag in sorted(self._sampler.look.lags.items()):
+            events.add_metric([str(partition)], lag.events)
+            seconds.add_metric([str(partition)], lag.seconds)
+        yield events
+        yield seconds
