@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 
 import structlog
 
@@ -15,7 +16,7 @@ from adapters.onnx.local_models import LocalModels
 from adapters.postgres.connection import Pool, open_pool
 from adapters.postgres.lifecycle import Journal
 from adapters.postgres.locks import alone
-from adapters.postgres.predictions import stored_predictions
+from adapters.postgres.predictions import StoredPredictions, served_predictions, stored_predictions
 from batch.settings import BatchSettings
 from batch.verify import Verification, Verify
 from domain.entities.models import LifecycleEvent, ModelVersion
@@ -33,6 +34,14 @@ ROLE_CHANGES = "roles of model versions"
 TRAININGS = "training"
 
 
+class Source(StrEnum):
+    """Who asked for a prediction."""
+
+    STREAM = "stream"
+    API = "api"
+    ALL = "all"
+
+
 class SystemClock:
     """Implements `domain.ports.Clock`."""
 
@@ -43,12 +52,13 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Which stored predictions to look at: pickups in [since, until), one version, at most `limit` rows."""
+    """Which stored predictions to look at: pickups in [since, until), one version, at most `limit` rows, whose askers."""
 
     since: datetime | None = None
     until: datetime | None = None
     version: int | None = None
     limit: int | None = None
+    source: Source = Source.ALL
 
 
 def operator() -> str:
@@ -94,8 +104,18 @@ async def verify(settings: BatchSettings, wanted: Range, progress: Callable[[int
     """Make stored predictions again and compare."""
     check = Verify(registry_of(settings), library_of(settings), settings.clock())
     async with database(settings) as pool:
-        stored = stored_predictions(pool, version=wanted.version, since=wanted.since, until=wanted.until, limit=wanted.limit)
-        return await check(stored, progress)
+        return await check(stored(pool, wanted), progress)
+
+
+async def stored(pool: Pool, wanted: Range) -> AsyncIterator[StoredPredictions]:
+    """Stored predictions: those of the stream, then those of the API, `limit` in all."""
+    remaining = wanted.limit
+    for source, read in ((Source.STREAM, stored_predictions), (Source.API, served_predictions)):
+        if wanted.source not in {source, Source.ALL}:
+            continue
+        async for chunk in read(pool, version=wanted.version, since=wanted.since, until=wanted.until, limit=remaining):
+            remaining = None if remaining is None else remaining - len(chunk.trips)
+            yield chunk
 
 
 def promotion(settings: BatchSettings, pool: Pool) -> PromoteVersion:

@@ -40,6 +40,11 @@ class Stored(Protocol):
         """In which role."""
         ...
 
+    @property
+    def source(self) -> str:
+        """Who asked: the stream, or the API's callers, whose trips' ids are those of the predictions."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -48,6 +53,7 @@ class Difference:
     trip_id: str
     model_version: int
     role: str
+    source: str
     stored_seconds: float
     made_seconds: float
 
@@ -61,6 +67,7 @@ class Verification:
 
     checked: int = 0
     checked_by_role: dict[str, int] = field(default_factory=dict)
+    checked_by_source: dict[str, int] = field(default_factory=dict)
     different: int = 0
     differences: list[Difference] = field(default_factory=list)
     unverifiable: dict[int, str] = field(default_factory=dict)
@@ -107,11 +114,13 @@ def _compare(chunk: Stored, made: PredictionColumns, result: Verification) -> No
     differs |= _bits(stored.lower_seconds) != _bits(made.lower_seconds)
     differs |= _bits(stored.upper_seconds) != _bits(made.upper_seconds)
     result.checked += len(differs)
-    result.checked_by_role[chunk.role] = result.checked_by_role.get(chunk.role, 0) + len(differs)
+    for counts, name in ((result.checked_by_role, chunk.role), (result.checked_by_source, chunk.source)):
+        counts[name] = counts.get(name, 0) + len(differs)
     result.different += int(differs.sum())
     for row in np.flatnonzero(differs)[: LISTED - len(result.differences)]:
         seconds = float(stored.duration_seconds[row]), float(made.duration_seconds[row])
-        result.differences.append(Difference(stored.trip_id[row], chunk.model_version, chunk.role, *seconds))
+        difference = Difference(stored.trip_id[row], chunk.model_version, chunk.role, chunk.source, *seconds)
+        result.differences.append(difference)
 
 
 def _bits(seconds: NDArray[np.float32]) -> NDArray[np.uint32]:

@@ -11,7 +11,7 @@ import pytest
 from adapters.environment.settings import PostgresSettings
 from adapters.postgres.connection import Pool, open_pool
 from adapters.postgres.lifecycle import lifecycle_events, record_lifecycle_event
-from adapters.postgres.predictions import StoredPredictions, stored_predictions
+from adapters.postgres.predictions import StoredPredictions, served_predictions, stored_predictions
 from adapters.postgres.stream_store import Streams
 from adapters.postgres.training_runs import TrainingRuns
 from domain.entities.models import LifecycleEvent
@@ -77,6 +77,50 @@ async def test_filters_by_version_pickup_and_count(pool: Pool) -> None:
     assert await ids(until=NOON + timedelta(minutes=1)) == ["a", "c"]
     assert await ids(limit=3, chunk=2) == ["a", "b", "c"]
     assert await ids(source_id=99) == []
+
+
+SERVE = """
+insert into served_predictions
+select $1, 'api', 1, 2, $2, 40.75, -73.97, 40.76, -73.98, 600.1, 300.2, 900.3, $3, 'schema', null, now()
+"""
+
+
+async def _serve(pool: Pool, number: int, version: int, minute: int = 0) -> None:
+    await pool.execute(SERVE, uuid.UUID(int=number), NOON + timedelta(minutes=minute), version)
+
+
+async def _ids_served(pool: Pool, **filters: object) -> list[int]:
+    found = [chunk async for chunk in served_predictions(pool, **filters)]  # type: ignore[arg-type]
+    return [uuid.UUID(trip_id).int for chunk in found for trip_id in chunk.trips.trip_id]
+
+
+async def test_served_predictions_come_back_bit_for_bit_by_their_ids(pool: Pool) -> None:
+    await _serve(pool, 5, version=3, minute=1)
+    (found,) = [chunk async for chunk in served_predictions(pool)]
+    assert (found.model_version, found.feature_schema, found.role, found.source) == (3, "schema", Role.CHAMPION, "api")
+    assert found.trips.trip_id.tolist() == found.predictions.trip_id.tolist() == [str(uuid.UUID(int=5))]
+    assert found.trips.pickup_at.tolist() == [NOON.replace(tzinfo=None, minute=1)]
+    assert (found.trips.vendor_id.tolist(), found.trips.passenger_count.tolist()) == ([1], [2])
+    assert (found.trips.pickup_longitude.tolist(), found.trips.dropoff_latitude.tolist()) == ([-73.97], [40.76])
+    assert found.predictions.upper_seconds.tobytes() == np.float32(900.3).tobytes()
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 7, 100])
+async def test_chunks_of_served_predictions_cover_everything_once_beside_the_stream(pool: Pool, chunk: int) -> None:
+    await _write(pool, [Start("a")], ModelStamp(1, "s"))
+    for number in (3, 1, 7, 2, 5):
+        await _serve(pool, number, version=1)
+    assert await _ids_served(pool, chunk=chunk) == [1, 2, 3, 5, 7]
+    assert [trip_id for part in await _read(pool) for trip_id in part.trips.trip_id] == ["a"]
+
+
+async def test_served_predictions_are_chosen_by_version_pickup_and_count(pool: Pool) -> None:
+    for number, version, minute in ((1, 1, 0), (2, 1, 5), (3, 2, 0), (4, 2, 5)):
+        await _serve(pool, number, version, minute)
+    assert await _ids_served(pool, version=2) == [3, 4]
+    assert await _ids_served(pool, since=NOON + timedelta(minutes=1)) == [2, 4]
+    assert await _ids_served(pool, until=NOON + timedelta(minutes=1)) == [1, 3]
+    assert await _ids_served(pool, limit=3, chunk=2) == [1, 2, 3]
 
 
 async def test_training_runs_are_recorded_once(pool: Pool) -> None:

@@ -2,19 +2,25 @@
 
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from adapters.environment.settings import PostgresSettings
 from adapters.onnx.local_models import LocalModels
 from adapters.postgres.connection import Pool, open_pool
-from adapters.postgres.predictions import stored_predictions
+from adapters.postgres.line import Line
+from adapters.postgres.predictions import served_predictions, stored_predictions
+from adapters.postgres.served_predictions import ServedRows
 from adapters.postgres.stream_store import Streams
+from batch import bootstrap
 from batch.verify import LISTED, Verification, Verify
-from domain.entities.predictions import Role
+from domain.entities.predictions import PredictionColumns, Role
+from domain.entities.served import ServedPredictions
 from domain.entities.streams import ModelStamp, ShadowPredictions, StreamSource
+from domain.entities.trips import TripColumns
 from domain.errors import RegistryUnreachable
 from domain.features import feature_schema
 from domain.services.score_trips import score_trips
@@ -23,6 +29,7 @@ from tests.fakes.models import CLOCK, distance_package, files_of
 from tests.fakes.registry import InMemoryRegistry
 
 SCHEMA = feature_schema(CLOCK)
+INPUTS, ANSWERS = ([each.name for each in fields(columns)[1:]] for columns in (TripColumns, PredictionColumns))  # no trip id
 
 
 class World:
@@ -49,6 +56,27 @@ class World:
 
     async def verify(self, version: int | None = None) -> Verification:
         return await Verify(self.registry, self.library, CLOCK)(stored_predictions(self.pool, version=version), lambda _: None)
+
+    async def serve(self, count: int, version: int, settings: PostgresSettings) -> list[str]:
+        """Store `count` predictions of a version as the API does; returns their ids, in order."""
+        trips = batch_of([Start(f"s{number}", minute=number % 60) for number in range(count)], {0: 0}).started
+        model = self.library.admit(self.registry.get(version), self.registry.download)
+        made, ids = score_trips(trips, model, CLOCK), [uuid.UUID(int=number + 1) for number in range(count)]
+        rows = ServedPredictions(
+            prediction_id=np.array([each.bytes for each in ids], dtype="V16"),
+            key_id=np.full(count, None, dtype=object),
+            model_version=np.full(count, version, dtype=np.int32),
+            feature_schema=np.full(count, SCHEMA, dtype=object),
+            served_at=np.full(count, np.datetime64("2026-01-01", "us")),
+            **{name: getattr(columns, name) for columns, names in ((trips, INPUTS), (made, ANSWERS)) for name in names},
+        )
+        line = Line(settings, "tests", 10.0)
+        await ServedRows(line).write(rows, again=False)
+        line.close()
+        return [str(each) for each in ids]
+
+    async def verify_served(self) -> Verification:
+        return await Verify(self.registry, self.library, CLOCK)(served_predictions(self.pool), lambda _: None)
 
 
 @pytest.fixture
@@ -123,3 +151,38 @@ async def test_many_differences_are_counted_and_the_first_are_listed(world: Worl
     await world.pool.execute("update predictions set upper_seconds = upper_seconds + 1")
     result = await world.verify()
     assert (result.different, len(result.differences)) == (LISTED + 10, LISTED)
+
+
+async def test_what_the_api_gave_is_made_again_by_the_version_that_gave_it(world: World, database: str) -> None:
+    version = await world.score(5)
+    await world.serve(40, version, PostgresSettings(database=database))
+    result = await world.verify_served()
+    assert (result.ok, result.checked, result.checked_by_source) == (True, 40, {"api": 40})
+    assert (await world.verify()).checked_by_source == {"stream": 5}
+
+
+@pytest.mark.parametrize("column", ["duration_seconds", "lower_seconds", "upper_seconds", "pickup_latitude"])
+async def test_one_changed_value_of_a_served_prediction_is_found(world: World, database: str, column: str) -> None:
+    version = await world.score(5)
+    ids = await world.serve(40, version, PostgresSettings(database=database))
+    change = "+ 0.01" if column == "pickup_latitude" else "* (1 + 1.2e-7::real)"
+    await world.pool.execute(f"update served_predictions set {column} = {column} {change} where prediction_id = $1", ids[7])
+    result = await world.verify_served()
+    assert (result.ok, result.checked, result.different) == (False, 40, 1)
+    assert [(each.trip_id, each.source) for each in result.differences] == [(ids[7], "api")]
+
+
+async def test_the_stream_comes_first_and_a_limit_counts_both(world: World, database: str) -> None:
+    version = await world.score(5)
+    await world.serve(4, version, PostgresSettings(database=database))
+
+    async def sources(**wanted: object) -> list[tuple[str, int]]:
+        chunks = [chunk async for chunk in bootstrap.stored(world.pool, bootstrap.Range(**wanted))]  # type: ignore[arg-type]
+        return [(chunk.source, len(chunk.trips)) for chunk in chunks]
+
+    assert await sources() == [("stream", 5), ("api", 4)]
+    assert await sources(limit=7) == [("stream", 5), ("api", 2)]
+    assert await sources(limit=5) == [("stream", 5)]
+    assert await sources(source=bootstrap.Source.API, limit=3) == [("api", 3)]
+    assert await sources(source=bootstrap.Source.STREAM) == [("stream", 5)]
+    assert await sources(version=version + 1) == []
