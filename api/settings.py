@@ -22,6 +22,7 @@ class ApiSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySettings,
     api_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest request body.")
     api_batch: int = Field(10_000, ge=1, le=10_000, description="Most trips in one batch request.")
     api_deadline_seconds: float = Field(5.0, gt=0, description="Longest that a request may take; then 503.")
+    api_concurrency: int = Field(512, ge=1, description="Requests that may be answered at once; more get 503.")
     api_log_queue: int = Field(50_000, ge=1, description="Predictions that may wait to be logged; when full, 503.")
     api_workers: str = Field(
         "", description="Addresses of the workers' metrics, http://host:port, comma-separated; for latency and roles."

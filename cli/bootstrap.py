@@ -10,6 +10,7 @@ from adapters.environment.settings import PolicySettings, PostgresSettings
 from adapters.files.policies import read_policy
 from adapters.kafka.producer import RecordProducer
 from adapters.kafka.topics import ensure_topics
+from adapters.postgres.api_keys import ApiKeys
 from adapters.postgres.audit import audit as account
 from adapters.postgres.connection import Pool, open_pool
 from adapters.postgres.dead_letters import DeadLetters, Publish
@@ -68,6 +69,13 @@ async def dead_letters(settings: OperatorSettings) -> AsyncIterator[DeadLetters]
     """The stored dead letters. Raises DatabaseUnreachable, SchemaMismatch."""
     async with _database(settings, "tripcast-dead-letters") as pool:
         yield DeadLetters(pool)
+
+
+@asynccontextmanager
+async def api_keys(settings: OperatorSettings) -> AsyncIterator[ApiKeys]:
+    """The keys of the API. Raises DatabaseUnreachable, SchemaMismatch."""
+    async with _database(settings, "tripcast-keys") as pool:
+        yield ApiKeys(pool)
 
 
 @asynccontextmanager

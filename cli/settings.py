@@ -21,6 +21,7 @@ Port = int | None
 ROLES = {
     "worker": ("stream.settings", "WorkerSettings"),
     "trainer": ("batch.settings", "BatchSettings"),
+    "api": ("api.settings", "ApiSettings"),
     "dashboard": ("dashboard.settings", "BoardSettings"),
     "load": ("cli.sources.settings", "HistorySettings"),
     "replay": ("cli.sources.settings", "SourceSettings"),

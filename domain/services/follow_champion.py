@@ -37,9 +37,14 @@ class FollowChampion:
 
     def current(self) -> ScoringModel:
         """The model that scores now. Raises NoChampion."""
-        if self._active is None:
+        return self.serving()[1]
+
+    def serving(self) -> tuple[ModelVersion, ScoringModel]:
+        """The version that scores now and its model, of one moment. Raises NoChampion."""
+        active = self._active
+        if active is None:
             raise NoChampion("no model version carries the alias champion; `tripcast train` makes one")
-        return self._active[1]
+        return active
 
     def refresh(self) -> ChampionReport:
         """Ask the registry, and switch if its champion is another one that passes every check. Blocks; one at a time.

@@ -39,6 +39,10 @@ class FixedChampion:
             raise NoChampion("the test has not given one")
         return self.model
 
+    def serving(self) -> tuple[ModelVersion, ScoringModel]:
+        model = self.current()
+        return _version_of(model), model
+
     def refresh(self) -> ChampionReport:
         changed, self._told = self._told is not self.model, self.model
         return ChampionReport(_version_of(self.model) if self.model else None, changed=changed)

@@ -1,0 +1,168 @@
+"""Put the API together: with `reads_bootstrap` the only place of `api` that names adapters."""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from adapters.mlflow.registry import Registry
+from adapters.mlflow.rest import MlflowRest
+from adapters.onnx.local_models import LocalModels
+from adapters.postgres.api_keys import ValidKeys
+from adapters.postgres.line import Line
+from adapters.postgres.served_predictions import ServedRows
+from api.app import Serve, create_application
+from api.auth import KeyRing
+from api.checks import Checks
+from api.follower import Follower
+from api.front import Caps
+from api.limits import Limits
+from api.log_queue import LogQueue
+from api.metrics import Metrics
+from api.ports import ReadKeys, ServedStore
+from api.predict import BATCH_THREADS, Predictor, Scoring, Serving
+from api.reads_bootstrap import create_reads, read_routers, run_url_of
+from api.settings import ApiSettings
+from api.tasks import follow_keys, pulse
+from domain.errors import PortInUse, TripcastError
+from domain.features import feature_schema
+from domain.services.follow_champion import FollowChampion
+
+log = structlog.get_logger("tripcast.api")
+
+SWITCH_SECONDS = 0.001  # a batch is scored in a thread: the loop must not wait 5 ms for each of its steps
+LINE_SECONDS = 2.0  # for one statement of ours: health must tell of a black hole within 5 s
+REGISTRY_SECONDS = 2.5  # likewise
+POLL_SECONDS = 2.0
+FINISH_SECONDS = 5  # for requests that are being answered when we are told to stop
+FLUSH_SECONDS = 3.0  # and then for what is not logged yet
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the API asks of the outside; tests bring their own."""
+
+    champion: Serving
+    served: ServedStore
+    keys: ReadKeys
+
+
+def run(settings: ApiSettings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises PortInUse."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    listener = _listener(settings)
+    server = Server(_configured(create_app(settings)))
+    server.run(sockets=[listener])
+
+
+def create_app(settings: ApiSettings, world: World | None = None) -> FastAPI:
+    """The application, with nothing opened yet."""
+    world = world or outside(settings)
+    metrics, checks = Metrics(), Checks()
+    queue = LogQueue(settings.api_log_queue, metrics, checks)
+    threads = ThreadPoolExecutor(BATCH_THREADS, thread_name_prefix="batch")
+    keys = KeyRing(open_to_all=settings.open_to_all)
+    reads = create_reads(settings, checks, metrics)
+    follower = Follower(world.champion, metrics, checks, POLL_SECONDS)
+    scoring = Scoring(world.champion, settings.model, settings.rules(), settings.clock())
+    serve = Serve(
+        version=version("tripcast"),
+        model_name=settings.model,
+        keys=keys,
+        limits=Limits(settings.api_rate),
+        caps=Caps(settings.api_body_bytes, settings.api_deadline_seconds, settings.api_concurrency),
+        metrics=metrics,
+        checks=checks,
+        follower=follower,
+        predictor=Predictor(scoring, queue, threads, settings.api_batch),
+        run_url=run_url_of(settings),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        work = (follower.follow(), follow_keys(world.keys, keys), pulse(metrics))
+        tasks = [asyncio.create_task(each) for each in work]
+        writing = asyncio.create_task(queue.run(world.served))
+        log.info("api_started", host=settings.api_host, port=settings.api_port, keys=not settings.open_to_all)
+        try:
+            async with reads.opened():
+                yield
+        finally:
+            await _ended(tasks)
+            await queue.drained(FLUSH_SECONDS)
+            await _ended([writing])
+            queue.give_up()
+            world.served.close()
+            world.keys.close()
+            threads.shutdown(wait=False, cancel_futures=True)
+            log.info("api_stopped")
+
+    return create_application(serve, read_routers(reads), lifespan)
+
+
+def outside(settings: ApiSettings) -> World:
+    """The registry with verified copies on this machine, and the database. Nothing is opened."""
+    registry = Registry(MlflowRest(settings.mlflow, min(settings.mlflow_seconds, REGISTRY_SECONDS)), settings.model)
+    library = LocalModels(settings.data / "models", feature_schema(settings.clock()))
+    served = ServedRows(Line(settings, "tripcast-api-log", LINE_SECONDS))
+    keys = ValidKeys(Line(settings, "tripcast-api-keys", LINE_SECONDS))
+    return World(FollowChampion(registry, library), served, keys)
+
+
+class Server(uvicorn.Server):
+    """Stops on the signals, and then returns: uvicorn's own raises the signal again, so that the exit code is not 0."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """For as long as it serves."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+
+def _configured(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # an address in a header is whatever the caller wrote
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=FINISH_SECONDS,
+    )
+
+
+def _listener(settings: ApiSettings) -> socket.socket:
+    """The socket, before anything else: a port that is taken must be told at once. Raises PortInUse."""
+    family = socket.AF_INET6 if ":" in settings.api_host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.api_host, settings.api_port))
+    except OSError as error:
+        listener.close()
+        where = f"port {settings.api_port} on {settings.api_host}"
+        raise PortInUse(f"{where} cannot be had: stop what holds it, or set TRIPCAST_API_PORT") from error
+    return listener
+
+
+async def _ended(tasks: list["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, TripcastError):
+            log.error("task_failed", exc_info=outcome)
