@@ -1,14 +1,14 @@
 """The composition root of the commands that migrate, prove and repair."""
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from adapters.environment.settings import PolicySettings, PostgresSettings
 from adapters.files.policies import read_policy
-from adapters.kafka.producer import RecordProducer
+from adapters.kafka.replaying import replaying
 from adapters.kafka.topics import ensure_topics
 from adapters.postgres.api_keys import ApiKeys
 from adapters.postgres.audit import audit as account
@@ -21,10 +21,8 @@ from cli.settings import OperatorSettings, QualitySettings
 from domain.areas import AreaGrid
 from domain.entities.audits import AuditReport
 from domain.entities.cohorts import By, QualityReport
-from domain.entities.rejections import StoredDeadLetter
 from domain.entities.story import Story
 from domain.policy import Policy
-from schemas.headers import REPLAY_OF
 from schemas.topics import TRIP_EVENTS
 
 
@@ -81,21 +79,8 @@ async def api_keys(settings: OperatorSettings) -> AsyncIterator[ApiKeys]:
 @asynccontextmanager
 async def republishing(settings: OperatorSettings) -> AsyncIterator[Publish]:
     """Publishing dead letters to the trip events topic again, byte for byte. Raises BrokerUnreachable."""
-    _quieten_aiokafka()
-    topic = settings.topic_prefix + TRIP_EVENTS.name
-    async with RecordProducer(settings.kafka) as producer:
-
-        async def publish(stored: StoredDeadLetter) -> None:
-            letter = stored.letter
-            await producer.send(topic, letter.key, letter.value, _headers(stored))
-
+    async with replaying(settings.kafka, settings.topic_prefix + TRIP_EVENTS.name) as publish:
         yield publish
-
-
-def _headers(stored: StoredDeadLetter) -> Sequence[tuple[str, bytes | None]]:
-    """The original headers, and where the record was refused; the last refusal alone if there were several."""
-    original = [header for header in stored.letter.headers if header[0] != REPLAY_OF]
-    return [*original, (REPLAY_OF, stored.origin.encode())]
 
 
 def _quieten_aiokafka() -> None:
