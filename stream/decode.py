@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.entities.rejections import DeadLetter, Reason
+from domain.entities.streams import Envelopes
 from domain.entities.trips import TIME, CompletionColumns, RecordColumns, TripColumns
 from domain.quality import TripRules, Verdicts
 from schemas.events import TripCompleted, TripEvent, TripStarted
 from schemas.topics import MAX_EVENT_BYTES
 from stream.ports import Record, Records
+from stream.traceparent import traceparent_of
 
-Kept = TypeVar("Kept", TripColumns, CompletionColumns, RecordColumns)
+Kept = TypeVar("Kept", TripColumns, CompletionColumns, RecordColumns, Envelopes)
 Decode = Callable[[bytes], TripStarted | TripCompleted]
 
 KNOWN_TYPES = re.compile(r"trip\.(started|completed)\.v\d+")
@@ -53,6 +55,7 @@ class Decoded:
     completed: CompletionColumns
     completed_records: RecordColumns
     dead_letters: tuple[DeadLetter, ...]
+    envelopes: Envelopes
 
 
 @dataclass(slots=True)
@@ -66,6 +69,16 @@ class _Events:
     def record_columns(self) -> RecordColumns:
         offsets = np.array([record.offset for record in self.records], dtype=np.int64)
         return RecordColumns(np.array(self.partitions, dtype=np.int32), offsets)
+
+    def envelopes(self) -> Envelopes:
+        stamps = np.array([record.timestamp for record in self.records], dtype=np.int64)
+        published_at = np.minimum(stamps, LATEST_MS).astype("datetime64[ms]").astype(TIME)
+        published_at[stamps < 0] = np.datetime64("NaT")
+        traceparent = np.full(len(self.records), None, dtype=object)
+        for row, headers in enumerate([record.headers for record in self.records]):
+            if headers:
+                traceparent[row] = traceparent_of(headers)
+        return Envelopes(published_at, traceparent)
 
 
 def decode(batch: Records, rules: TripRules, now: datetime, decode_one: Decode = decode_event) -> Decoded:
@@ -85,6 +98,7 @@ def decode(batch: Records, rules: TripRules, now: datetime, decode_one: Decode =
         _kept(completions, kept_completions),
         _kept(completed.record_columns(), kept_completions),
         tuple(dead_letters),
+        _kept(started.envelopes(), kept_trips),
     )
 
 

@@ -15,14 +15,15 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Encoded(NamedTuple):
-    """Keys and values of one length, in record order per partition."""
+    """Keys and values of one length, in record order per partition; so are traces, unless no record has one."""
 
     keys: list[bytes]
     values: list[bytes]
+    traceparents: list[str | None] | None
 
 
 def encode(committed: CommittedPredictions) -> Encoded:
-    """Keys and values for `trip-predictions`."""
+    """Keys, values and traces for `trip-predictions`."""
     predictions, records = committed.predictions, committed.records
     scored_at = [moment.replace(tzinfo=UTC) for moment in committed.scored_at.astype(TIME).tolist()]
     rows = zip(
@@ -37,7 +38,9 @@ def encode(committed: CommittedPredictions) -> Encoded:
         records.offset.tolist(),
         strict=True,
     )
-    return Encoded([trip_id.encode() for trip_id in predictions.trip_id], [_encode(TripPredicted(*row)) for row in rows])
+    traces: list[str | None] = committed.traceparent.tolist()
+    keys, values = [trip_id.encode() for trip_id in predictions.trip_id], [_encode(TripPredicted(*row)) for row in rows]
+    return Encoded(keys, values, traces if any(traces) else None)
 
 
 def committed_by(batch: EventBatch, receipt: BatchReceipt) -> CommittedPredictions:
@@ -50,6 +53,7 @@ def committed_by(batch: EventBatch, receipt: BatchReceipt) -> CommittedPredictio
         np.full(count, batch.stamp.version, dtype=np.int32),
         np.full(count, batch.stamp.feature_schema, dtype=object),
         np.full(count, _utc(batch.scored_at), dtype=TIME),
+        batch.envelopes.traceparent[receipt.stored] if batch.envelopes else np.full(count, None, dtype=object),
     )
 
 

@@ -107,8 +107,10 @@ class ScoredHistory(Protocol):
 class Output(Protocol):
     """The output topics. Raises BrokerUnreachable within a deadline; a repeat may store records again (at least once)."""
 
-    async def predictions(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
-        """Store predictions in the given order per key; returns when the broker has them."""
+    async def predictions(
+        self, keys: Sequence[bytes], values: Sequence[bytes], traceparents: Sequence[str | None] | None = None
+    ) -> None:
+        """Store predictions in the given order per key; returns when the broker has them. `traceparents`: of each, or none."""
         ...
 
     async def quarantine(self, dead_letters: Sequence[DeadLetter]) -> None:

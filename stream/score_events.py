@@ -88,6 +88,7 @@ class ScoreEvents:
             dead_letters=decoded.dead_letters,
             skipped=fetched.skipped,
             shadow=shadow,
+            envelopes=decoded.envelopes,
         )
         return Prepared(batch, fetched.records, _timestamps(fetched.records), failure)
 

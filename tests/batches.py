@@ -8,7 +8,7 @@ import numpy as np
 
 from domain.entities.predictions import PredictionColumns, Role
 from domain.entities.rejections import DeadLetter, Reason, SkipReason
-from domain.entities.streams import Contradiction, EventBatch, ModelStamp, ShadowPredictions, Skipped, Span
+from domain.entities.streams import Contradiction, Envelopes, EventBatch, ModelStamp, ShadowPredictions, Skipped, Span
 from domain.entities.trips import TIME, CompletionColumns, RecordColumns, TripColumns
 
 NOON = np.datetime64("2016-03-01T17:00:00", "us")
@@ -23,6 +23,8 @@ class Start:
     minute: int = 0  # of the pickup, after NOON
     passengers: int = 1
     partition: int = 0
+    traceparent: str | None = None
+    published_ms: int | None = 1_456_851_601_000
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ def batch_of(
         dead_letters=tuple(letter(event.partition, offset) for event, offset in placed if isinstance(event, Poison)),
         skipped=(*_nothings(placed), *skipped),
         published=published or {},
+        envelopes=_envelopes([event for event, _ in starts]),
     )
 
 
@@ -108,6 +111,11 @@ def predictions_of(trips: TripColumns) -> PredictionColumns:
     """Seconds with digits that float64 would round differently."""
     seconds = (np.arange(len(trips), dtype=np.float32) + np.float32(0.1)) * np.float32(100)
     return PredictionColumns(trips.trip_id, seconds, seconds * np.float32(0.7), seconds * np.float32(1.3))
+
+
+def _envelopes(events: Sequence[Start]) -> Envelopes:
+    published_at = np.array(["NaT" if event.published_ms is None else event.published_ms for event in events], "datetime64[ms]")
+    return Envelopes(published_at.astype(TIME), np.array([event.traceparent for event in events], dtype=object))
 
 
 def _trips(events: Sequence[Start]) -> TripColumns:

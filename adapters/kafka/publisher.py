@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC
 
-from adapters.kafka.producer import RecordProducer
+from adapters.kafka.producer import Headers, RecordProducer
 from domain.entities.rejections import DeadLetter
-from schemas.headers import DETAIL, ORIGIN, ORIGIN_TIMESTAMP, REASON
+from schemas.headers import DETAIL, ORIGIN, ORIGIN_TIMESTAMP, REASON, TRACEPARENT
 
 AT_ONCE = 200  # refused events in flight; they may have megabytes each
 
@@ -20,9 +20,12 @@ class Publisher:
         self._predictions = f"{topic_prefix}{predictions}"
         self._quarantine = f"{topic_prefix}{quarantine}"
 
-    async def predictions(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
+    async def predictions(
+        self, keys: Sequence[bytes], values: Sequence[bytes], traceparents: Sequence[str | None] | None = None
+    ) -> None:
         """Store predictions, keyed by trip id. Raises BrokerUnreachable; then any part of them may be stored."""
-        await self._producer.publish(self._predictions, keys, values)
+        headers = None if traceparents is None else [_traced(each) for each in traceparents]
+        await self._producer.publish(self._predictions, keys, values, headers)
 
     async def quarantine(self, dead_letters: Sequence[DeadLetter]) -> None:
         """Store refused events byte for byte, with why and whence in headers. Raises BrokerUnreachable, likewise."""
@@ -38,3 +41,7 @@ class Publisher:
             (ORIGIN_TIMESTAMP, letter.timestamp.astimezone(UTC).isoformat().encode()),
         )
         await self._producer.send(self._quarantine, letter.key, letter.value, headers)
+
+
+def _traced(traceparent: str | None) -> Headers:
+    return () if traceparent is None else ((TRACEPARENT, traceparent.encode()),)

@@ -123,7 +123,9 @@ class BatchWriter:
         batch, inserted = self.batch, verdict.started
         if inserted.any():
             records = batch.started_records.take(inserted)
-            await trip_rows(batch.started.take(inserted), self.source_id, records).copy_into(self.connection, "trips")
+            envelopes = batch.envelopes.take(inserted) if batch.envelopes else None
+            rows = trip_rows(batch.started.take(inserted), self.source_id, records, envelopes)
+            await rows.copy_into(self.connection, "trips")
             await self._insert_predictions(batch.predictions.take(inserted), batch.stamp, records)
             if batch.shadow is not None:
                 await self._insert_predictions(batch.shadow.predictions.take(inserted), batch.shadow.stamp, records)

@@ -8,27 +8,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Column = NDArray[np.generic] | bytes  # one value a row, or the wire format of one value that all rows share
+Column = NDArray[Any] | bytes  # one value a row, or the wire format of one value that all rows share
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 BLOCK_ROWS = 65_536
+NULL = -1  # the length of a value that is none
 _ESCAPED = re.compile(r"\\(.)")
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 POSTGRES_EPOCH = np.datetime64("2000-01-01", "us")
 
 
-def encode(texts: Sequence[str], *columns: Column) -> memoryview:
-    """A whole COPY of n rows: a text column, then columns of a fixed width, each of shape (n,).
+def encode(texts: Sequence[str | None], *columns: Column) -> memoryview:
+    """A whole COPY of n rows: a text column (None: null), then other columns, each of shape (n,).
 
     The width of a number decides its type: int16 is smallint, float32 real, float64 double precision; datetime64[us] is
-    timestamptz. Rows whose texts have one length in bytes are laid out together, so that the order of rows may change.
+    timestamptz (NaT: null), 16 raw bytes are a uuid, str objects are text (None: null). Rows of one layout, with texts of the
+    same lengths in bytes, are laid out together, so that the order of rows may change.
     """
-    words = [text.encode() for text in texts]
-    lengths = np.fromiter(map(len, words), np.int64, len(words))
+    words = [None if text is None else text.encode() for text in texts]
+    lengths = np.array([NULL if word is None else len(word) for word in words], dtype=np.int64)
+    layouts = _layouts([lengths, *(widths for column in columns if (widths := _widths(column)) is not None)])
     parts = [HEADER]
-    for length in np.unique(lengths).tolist():
-        rows = np.flatnonzero(lengths == length)
+    for layout in np.unique(layouts).tolist():
+        rows = np.flatnonzero(layouts == layout)
+        length = int(lengths[rows[0]])
         if len(rows) == len(words):
             parts.append(_same_length(words, length, columns))
         else:
@@ -93,20 +97,59 @@ def _with_lengths(columns: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     return [item for name, kind in columns for item in ((f"length of {name}", ">i4"), (name, f">{kind}"))]
 
 
-def _same_length(words: Sequence[bytes], length: int, columns: Sequence[Column]) -> bytes:
-    values: list[Column] = [column if isinstance(column, bytes) else _big_endian(column) for column in columns]
-    layout: list[tuple[str, object]] = [("fields", ">i2"), ("length", ">i4"), ("text", f"S{length}")]
+def _layouts(widths: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """One number for each combination of widths that occurs, shape (n,)."""
+    found = widths[0]
+    for more in widths[1:]:
+        _, before = np.unique(found, return_inverse=True)  # small numbers again: nothing overflows
+        found = before * (more.max(initial=NULL) + 2) + more + 1
+    return found
+
+
+def _widths(column: Column) -> NDArray[np.int64] | None:
+    """How long each value is, NULL for one that is none; None where all have one width."""
+    if isinstance(column, bytes):
+        return None
+    if column.dtype.kind == "O":
+        return np.array([NULL if value is None else len(value.encode()) for value in column.tolist()], dtype=np.int64)
+    if column.dtype.kind == "M" and (missing := np.isnat(column)).any():
+        return np.where(missing, NULL, 0)
+    return None
+
+
+def _same_length(words: Sequence[bytes | None], length: int, columns: Sequence[Column]) -> bytes:
+    values = [_on_one_width(column) for column in columns]
+    layout: list[tuple[str, object]] = [("fields", ">i2"), ("length", ">i4")]
+    if length != NULL:
+        layout.append(("text", f"S{length}"))
     for number, value in enumerate(values):
         layout.append((f"length{number}", ">i4"))
-        layout.append((f"value{number}", f"S{len(value)}" if isinstance(value, bytes) else value.dtype))
+        if value is not None:
+            layout.append((f"value{number}", f"S{len(value)}" if isinstance(value, bytes) else value.dtype))
     table = np.empty(len(words), dtype=layout)
     table["fields"] = 1 + len(values)
     table["length"] = length
-    table["text"] = words
+    if length != NULL:
+        table["text"] = words
     for number, value in enumerate(values):
+        if value is None:
+            table[f"length{number}"] = NULL
+            continue
         table[f"length{number}"] = len(value) if isinstance(value, bytes) else value.dtype.itemsize
         table[f"value{number}"] = value
     return table.tobytes()
+
+
+def _on_one_width(column: Column) -> Column | None:
+    """As it is sent; None: all rows are null."""
+    if isinstance(column, bytes):
+        return column
+    if column.dtype.kind == "O":
+        values = column.tolist()
+        return np.array([value.encode() for value in values], np.bytes_) if values and values[0] is not None else None
+    if column.dtype.kind == "M" and len(column) and np.isnat(column[0]):
+        return None
+    return _big_endian(column)
 
 
 def _big_endian(column: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from adapters.postgres.binary_copy import Column, encode, on_the_wire
 from adapters.postgres.connection import Connection
 from domain.entities.predictions import PredictionColumns
-from domain.entities.streams import ModelStamp
+from domain.entities.streams import Envelopes, ModelStamp
 from domain.entities.trips import CompletionColumns, RecordColumns, TripColumns
 
 TRIP_COLUMNS = tuple(field.name for field in fields(TripColumns))  # the tables use the domain's names
 COMPLETION_COLUMNS = tuple(field.name for field in fields(CompletionColumns))
 PREDICTION_COLUMNS = tuple(field.name for field in fields(PredictionColumns))
 STAMP_COLUMNS = ("model_version", "feature_schema", "role", "scored_at")
+ENVELOPE_COLUMNS = tuple(field.name for field in fields(Envelopes))
 RECORD_COLUMNS = ("source_id", "partition", "record_offset")
 
 
@@ -32,10 +33,19 @@ class Rows:
         await connection.copy_to_table(table, source=self.content, columns=self.columns, format="binary")  # type: ignore[arg-type]
 
 
-def trip_rows(trips: TripColumns, source_id: int | None = None, records: RecordColumns | None = None) -> Rows:
-    """Started trips with their records, or without when they came from a file."""
+def trip_rows(
+    trips: TripColumns,
+    source_id: int | None = None,
+    records: RecordColumns | None = None,
+    envelopes: Envelopes | None = None,
+) -> Rows:
+    """Started trips with their records and envelopes, or without when they came from a file."""
     names, origin = _origin(source_id, records)
-    return _rows(TRIP_COLUMNS + names, trips, *origin)
+    if envelopes is None:
+        return _rows(TRIP_COLUMNS + names, trips, *origin)
+    if not any(envelopes.traceparent.tolist()):  # a column less to send, for nearly all batches
+        return _rows((*TRIP_COLUMNS, *names, "published_at"), trips, *origin, envelopes.published_at)
+    return _rows((*TRIP_COLUMNS, *names, *ENVELOPE_COLUMNS), trips, *origin, envelopes.published_at, envelopes.traceparent)
 
 
 def completion_rows(

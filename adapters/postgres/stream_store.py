@@ -45,7 +45,7 @@ returning attempts
 """
 UNPUBLISHED = """
 select p.trip_id, p.duration_seconds, p.lower_seconds, p.upper_seconds, t.record_offset, p.model_version, p.feature_schema,
-    (extract(epoch from p.scored_at) * 1000000)::bigint
+    (extract(epoch from p.scored_at) * 1000000)::bigint, t.traceparent
 from trips as t join predictions as p using (trip_id)
 where t.source_id = $1 and t.partition = $2 and t.record_offset >= $3 and t.record_offset < $4 and p.role = 'champion'
 order by t.record_offset limit $5
@@ -133,12 +133,13 @@ async def _positions(connection: Connection, source_id: int, partitions: Sequenc
 
 
 def _committed(partition: int, rows: Sequence[Record]) -> CommittedPredictions:
-    columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * 8
-    trip_id, duration, lower, upper, offset, version, schema, scored_at = columns
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * 9
+    trip_id, duration, lower, upper, offset, version, schema, scored_at, traceparent = columns
     return CommittedPredictions(
         PredictionColumns(np.array(trip_id, dtype=object), *(np.array(c, dtype=np.float32) for c in (duration, lower, upper))),
         RecordColumns(np.full(len(rows), partition, dtype=np.int32), np.array(offset, dtype=np.int64)),
         model_version=np.array(version, dtype=np.int32),
         feature_schema=np.array(schema, dtype=object),
         scored_at=np.array(scored_at, dtype=np.int64).astype(TIME),
+        traceparent=np.array(traceparent, dtype=object),
     )

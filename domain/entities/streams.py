@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from domain.entities.predictions import PredictionColumns, Role
 from domain.entities.rejections import DeadLetter, SkipReason
-from domain.entities.trips import CompletionColumns, RecordColumns, Strings, Times, TripColumns
+from domain.entities.trips import Columns, CompletionColumns, RecordColumns, Strings, Times, TripColumns
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,24 @@ class ShadowPredictions:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Envelopes(Columns):
+    """What came beside started events. Shape (n,).
+
+    published_at: the record's timestamp, datetime64[us] in UTC, NaT where it has none. traceparent: the W3C header as str, None
+    where there is none.
+    """
+
+    published_at: Times
+    traceparent: Strings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class EventBatch:
     """All that one transaction writes: rows with their records, dead letters, skipped records and the spans they fill.
 
-    `started`, `started_records`, `predictions` have one length; so have `completed` and `completed_records`. Within a
-    partition rows are in offset order. `published` gives, per partition, the offset below which predictions are on Kafka.
+    `started`, `started_records`, `predictions` and, where they are known, `envelopes` have one length; so have `completed`
+    and `completed_records`. Within a partition rows are in offset order. `published` gives, per partition, the offset below
+    which predictions are on Kafka.
     """
 
     spans: tuple[Span, ...]
@@ -93,6 +106,7 @@ class EventBatch:
     skipped: tuple[Skipped, ...] = ()
     published: dict[int, int] = field(default_factory=dict)
     shadow: ShadowPredictions | None = None
+    envelopes: Envelopes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +138,14 @@ class BatchReceipt:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CommittedPredictions:
-    """Champion predictions as their rows hold them: enough to publish the same bytes again. All arrays have shape (n,)."""
+    """Champion predictions as their rows hold them: enough to publish the same bytes again. All arrays have shape (n,).
+
+    `traceparent`: of the trip's event, str objects or None.
+    """
 
     predictions: PredictionColumns
     records: RecordColumns
     model_version: NDArray[np.int32]
     feature_schema: Strings
     scored_at: Times
+    traceparent: Strings

@@ -269,6 +269,23 @@ class TestPublishing:
         assert found.scored_at.tolist() == [SCORED_AT.astimezone(UTC).replace(tzinfo=None)] * 3
         assert following == 6
 
+    async def test_a_trace_comes_back_with_its_prediction(self, reader: Reader) -> None:
+        trace = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+        await reader.write(Start("b"), Start("a", traceparent=trace), Start("c", published_ms=None))
+        found, _ = await reader.store.unpublished(reader.source_id, 0, 0, 100)
+        assert found.traceparent.tolist() == [None, trace, None]
+        envelopes = (await reader.stored()).envelopes
+        assert envelopes == {"a": (Start("a").published_ms, trace), "b": (Start("b").published_ms, None), "c": (None, None)}
+
+    async def test_the_same_trip_under_another_trace_or_published_later_is_a_repeat(self, reader: Reader) -> None:
+        await reader.write(Start("a", traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01"))
+        before = (await reader.stored()).envelopes
+        receipt = await reader.write(
+            Start("a", traceparent="00-" + "c" * 32 + "-" + "b" * 16 + "-01"), Start("a", published_ms=7)
+        )
+        assert (receipt.stored.tolist(), receipt.repeats, receipt.dead_letters) == ([False, False], 2, 0)
+        assert (await reader.stored()).envelopes == before
+
     async def test_what_a_shadow_said_is_never_published(self, reader: Reader) -> None:
         batch = with_shadow(batch_of([Start("a"), Start("b")]))
         await reader.store.open_partition(reader.source_id, 0, 0)

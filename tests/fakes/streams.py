@@ -33,6 +33,8 @@ class Trip:
     prediction: tuple[np.float32, ...] | None = None
     stamp: ModelStamp | None = None
     scored_at: np.datetime64 | None = None
+    traceparent: str | None = None
+    published_at: np.datetime64 | None = None
     shadow: tuple[np.float32, ...] | None = None
     shadow_stamp: ModelStamp | None = None
 
@@ -190,6 +192,9 @@ class _Writing:
             seconds = _seconds(self.batch.predictions, row)
             scored_at = np.datetime64(self.batch.scored_at.replace(tzinfo=None), "us")
             trip = Trip(tuple(facts), record, seconds, self.batch.stamp, scored_at)
+            if self.batch.envelopes is not None:
+                trip.traceparent = self.batch.envelopes.traceparent[row]
+                trip.published_at = self.batch.envelopes.published_at[row]
             if shadow is not None:
                 trip.shadow, trip.shadow_stamp = _seconds(shadow.predictions, row), shadow.stamp
             self.state.trips[trip_id] = trip
@@ -249,4 +254,5 @@ def _committed(found: list[tuple[str, Trip]]) -> CommittedPredictions:
         model_version=np.array([trip.stamp.version for _, trip in found if trip.stamp], dtype=np.int32),
         feature_schema=schema,
         scored_at=np.array([trip.scored_at for _, trip in found], dtype=TIME),
+        traceparent=np.array([trip.traceparent for _, trip in found], dtype=object),
     )

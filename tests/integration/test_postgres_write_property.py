@@ -26,7 +26,10 @@ SOURCE = StreamSource("cluster", "trip-events", uuid.uuid4())
 
 trip_ids = st.sampled_from(["a", "b", "cc", "ddd"])
 partitions = st.integers(0, 1)
-starts = st.builds(Start, trip_ids, st.integers(0, 1), st.integers(1, 2), partitions)
+traces = st.sampled_from([None, None, "00-" + "a" * 32 + "-" + "b" * 16 + "-01", "cc-" + "1" * 32 + "-" + "2" * 16 + "-00"])
+starts = st.builds(
+    Start, trip_ids, st.integers(0, 1), st.integers(1, 2), partitions, traces, st.sampled_from([None, 0, 1_456_851_601_234])
+)
 ends = st.builds(End, trip_ids, st.integers(0, 1), st.integers(10, 11), partitions)
 events = st.one_of(starts, ends, st.builds(Poison, partitions), st.builds(Nothing, partitions))
 batches = st.lists(st.lists(events, min_size=1, max_size=8), min_size=1, max_size=5)

@@ -27,6 +27,25 @@ def test_rows_keep_together_when_texts_differ_in_length() -> None:
         assert struct.pack(f">hi{len(text)}siq", 2, len(text), text.encode(), 8, number) in content
 
 
+def test_what_is_missing_has_no_bytes_wherever_it_stands() -> None:
+    texts: list[str | None] = ["a", None, "bb", "c", "dd"]
+    times = np.array(["2000-01-01T00:00:00.000001", "NaT", "NaT", "2000-01-01", "2000-01-01"], dtype="datetime64[us]")
+    words = np.array(["é", None, "x", None, "x"], dtype=object)
+    content = bytes(encode(texts, times, words))
+    a, x = struct.pack(">i1s", 1, b"a"), struct.pack(">i1s", 1, b"x")
+    rows = [
+        struct.pack(">h", 3) + a + struct.pack(">iqi2s", 8, 1, 2, "é".encode()),
+        struct.pack(">hiii", 3, -1, -1, -1),
+        struct.pack(">hi2si", 3, 2, b"bb", -1) + x,
+        struct.pack(">hi1siqi", 3, 1, b"c", 8, 0, -1),
+        struct.pack(">hi2siq", 3, 2, b"dd", 8, 0) + x,
+    ]
+    assert len(content) == len(HEADER + TRAILER) + sum(map(len, rows))
+    assert all(row in content for row in rows)
+    nothing = np.array([None, None], dtype=object)
+    assert bytes(encode(["a", "b"], nothing)).count(struct.pack(">i", -1)) == 2
+
+
 @pytest.mark.parametrize(
     "time",
     [
