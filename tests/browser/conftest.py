@@ -31,7 +31,7 @@ PATIENCE_MS = 20_000.0  # this machine may be busy: what is promised in less is 
 expect.set_options(timeout=PATIENCE_MS)
 
 
-@dataclass(slots=True)
+@dataclass  # no slots: playwright keeps notes on it
 class Watch:
     """What a page did behind its user's back."""
 
