@@ -44,6 +44,7 @@ def create_application(context: Context, pages: Sequence[Page]) -> Dash:
     _tick(app, context, pages)
     for page in pages:
         page.register(app, context)
+    app._setup_server()  # Dash does it at the first request of "/": a shared address opened first had no assets
     return app
 
 
