@@ -25,6 +25,16 @@ TEMPLATE = "tripcast_template"
 T = TypeVar("T")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what tests have measured and must not assert, since it says as much about the machine as about the code."""
+    reports = [report for report in terminalreporter.getreports("passed") if report.user_properties]
+    if reports:
+        terminalreporter.write_sep("=", "measured")
+    for report in reports:
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {name} = {value}")
+
+
 @pytest.fixture(scope="session")
 def kafka_address(stack_folder: Path) -> Iterator[str]:
     """Bootstrap server of a real broker; topics are the tests' own, told apart by `topic_prefix`."""

@@ -18,6 +18,7 @@ from adapters.postgres.totals import totals
 from cli.stack.addresses import Addresses
 from cli.stack.live import Error
 from cli.stack.once import Progress, behind
+from domain.entities.api_keys import NewKey
 from domain.entities.models import LifecycleEvent
 from domain.errors import DatabaseUnreachable, SchemaMismatch, Unreachable
 
@@ -53,7 +54,7 @@ def counts(addresses: Addresses) -> dict[str, Any]:
     return asyncio.run(_counts(addresses))
 
 
-def keep_operator_key(addresses: Addresses, key: str) -> None:
+def keep_operator_key(addresses: Addresses, key: NewKey) -> None:
     """Let this key in at the API, as an operator's. Idempotent; waits for a database that is away for a moment.
 
     Raises DatabaseUnreachable when it stays away.
@@ -68,11 +69,11 @@ def keep_operator_key(addresses: Addresses, key: str) -> None:
             time.sleep(1.0)
 
 
-async def _keep_operator_key(addresses: Addresses, key: str) -> None:
+async def _keep_operator_key(addresses: Addresses, key: NewKey) -> None:
     from adapters.postgres.api_keys import ApiKeys  # noqa: PLC0415 - needed once a start
 
     async with _pool(addresses) as pool:
-        await ApiKeys(pool).keep(key, name="operator of the local stack", operator=True)
+        await ApiKeys(pool).add(key, name="operator of the local stack", operator=True)
 
 
 async def _mature_error(addresses: Addresses) -> Error | None:

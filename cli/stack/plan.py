@@ -20,7 +20,7 @@ from cli.stack.options import UpOptions
 from cli.stack.role_units import KAFKA, POSTGRES, REGISTRY, RoleOptions, role_units
 from cli.stack.roles import Roles
 from cli.stack.units import Unit
-from domain.entities.api_keys import key_id_of, new_key
+from domain.entities.api_keys import NewKey, hash_of, key_id_of, new_key
 from domain.errors import InvalidInput, PortInUse
 from schemas.topics import TRIP_EVENTS
 
@@ -48,11 +48,11 @@ class Plan:
     addresses: Addresses
     roles: Roles
     notes: tuple[str, ...]
-    operator_key: str
+    operator_key: NewKey
 
     def published(self) -> dict[str, str]:
         """What other commands of the same user find this stack by."""
-        return {**self.addresses.environment(), **({OPERATOR_KEY: self.operator_key} if self.addresses.api else {})}
+        return {**self.addresses.environment(), **({OPERATOR_KEY: self.operator_key.token} if self.addresses.api else {})}
 
 
 def make_plan(settings: StackSettings, folder: DataFolder, options: UpOptions, units_of: RoleUnits = role_units) -> Plan:
@@ -155,14 +155,16 @@ def _ports(settings: StackSettings, folder: DataFolder, options: UpOptions) -> t
     return ports, tuple(notes)
 
 
-def _operator_key(settings: StackSettings, folder: DataFolder) -> str:
+def _operator_key(settings: StackSettings, folder: DataFolder) -> NewKey:
     """The user's own, else one that is made up once for each folder."""
-    if settings.operator_key is None or not set_by_the_user("operator_key", folder.path):
-        return folder.secrets.kept("operator-key", lambda: new_key().token)
-    given = settings.operator_key.get_secret_value()
-    if key_id_of(given) is None:
+    if settings.operator_key is not None and set_by_the_user("operator_key", folder.path):
+        token = settings.operator_key.get_secret_value()
+    else:
+        token = folder.secrets.kept("operator-key", lambda: new_key().token)
+    key_id = key_id_of(token)
+    if key_id is None:
         raise InvalidInput(f"{OPERATOR_KEY} has not the form of a key: `tripcast keys create` makes one")
-    return given
+    return NewKey(key_id, token, hash_of(token))
 
 
 def _marked(part: Part, folder: DataFolder) -> Part:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 
 from cli.stack.folder import DataFolder
@@ -45,9 +44,7 @@ def _serving(options: RoleOptions) -> list[Unit]:
     roles, up = options.roles, options.up
     api = Unit("api", roles.api, ("migrate",), prepare=options.keep_operator_key)
     board = Unit("board", roles.board, ("api",))
-    units = [*([api] if up.serves_api else []), *([board] if up.serves_board else [])]
-    written = {"api": "cli.commands.api", "board": "cli.commands.dashboard"}  # TODO remove
-    return [unit for unit in units if find_spec(written[unit.name]) and find_spec("adapters.postgres.api_keys")]
+    return [*([api] if up.serves_api else []), *([board] if up.serves_board else [])]
 
 
 def _history(options: RoleOptions) -> Unit:

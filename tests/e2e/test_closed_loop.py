@@ -1,6 +1,7 @@
 """The main job when the city changes: noticed, learnt, tried, promoted and watched, with nobody's hand on it."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -9,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
+import httpx
 import pytest
+from dotenv import dotenv_values
 
 from adapters.environment.settings import PostgresSettings
 
@@ -24,6 +27,13 @@ from quality_minutes where role = 'champion'
     and minute < (select closed_until from open_tallies) - interval '2 hours'
 group by model_version having sum(settled) > 0 order by model_version
 """
+TRIP = {
+    "vendor_id": 1,
+    "passenger_count": 1,
+    "pickup_at": "2025-01-06T14:00:00Z",
+    "pickup": {"latitude": 40.75, "longitude": -73.98},
+    "dropoff": {"latitude": 40.77, "longitude": -73.96},
+}
 ROWS_BY_VERSION = "select model_version, role::text, count(*) from predictions group by 1, 2"
 
 
@@ -60,8 +70,28 @@ def test_a_slow_down_leads_to_a_better_champion_by_itself(stack: tuple["subproce
     until(process, "challenger shadowing: episode 1: version 2")
     until(process, "model promoted: version 2")
     until(process, "watch passed: episode 1")
+    _it_is_served(data)
     settings = PostgresSettings.read(data=data)
     asyncio.run(_errors_are_back(settings.database.get_secret_value()))
+
+
+def _it_is_served(data: Path) -> None:
+    """The API answers with the new champion, the operator's key opens what only he may do, and the doctor has no complaint."""
+    found = {name: value or "" for name, value in dotenv_values(data / "stack.env").items()}
+    with httpx.Client(base_url=found["TRIPCAST_API"], timeout=20, trust_env=False) as api:
+        assert api.post("/predict", json=TRIP).json()["model"]["version"] == 2
+        assert api.post("/model/reload").status_code == httpx.codes.UNAUTHORIZED
+        key = {"Authorization": f"Bearer {found['TRIPCAST_OPERATOR_KEY']}"}
+        assert api.post("/model/reload", headers=key).status_code == httpx.codes.OK
+    board = f"http://127.0.0.1:{found['TRIPCAST_BOARD_PORT']}"
+    assert "tripcast" in httpx.get(board, trust_env=False).text
+    doctor = [sys.executable, "-P", "-m", "cli", "doctor", "--json", "--data", str(data)]
+    checks = json.loads(subprocess.run(doctor, capture_output=True, text=True, check=False).stdout)["checks"]
+    assert {check["check"]: check["verdict"] for check in checks if check["check"] in ("worker", "API", "board")} == {
+        "worker": "ok",
+        "API": "ok",
+        "board": "ok",
+    }
 
 
 async def _errors_are_back(database: str) -> None:
