@@ -72,6 +72,10 @@ DATA ?= ../shared/data
 drift-proof: .venv/.test-ready ## Live through spring 2020 with the closed loop; DATA=FOLDER of monthly files
 	@$(BIN)/python -m benchmarks.drift_proof --data "$(DATA)" $(ARGS)
 
+.PHONY: pictures
+pictures: .venv/.test-ready ## Take the pictures of the docs: a simulated city on a board in Chromium, some minutes
+	@PICTURES=docs/images $(BIN)/python -m pytest tests/browser/test_pictures.py $(ARGS)
+
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .PHONY: lock

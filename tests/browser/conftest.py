@@ -8,7 +8,6 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
@@ -28,6 +27,7 @@ DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 PATIENCE_MS = 20_000.0  # this machine may be busy: what is promised in less is measured, and told in the summary
 
+collect_ignore = [] if os.environ.get("PICTURES") else ["test_pictures.py"]  # made by `make pictures` only
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -130,10 +130,3 @@ def _page(browser: Browser, system: System, watch: Watch, viewport: dict[str, in
     context.close()
     assert watch.errors == []
     assert watch.strangers() == []
-
-
-@pytest.fixture(scope="session")
-def pictures() -> Path | None:
-    """Where pictures for the documents go; None: nobody wants any."""
-    wanted = os.environ.get("PICTURES")
-    return Path(wanted) if wanted else None
