@@ -1,119 +1,175 @@
 """Put the read side together: pools, the broker's ends, the workers' metrics, and everything that is made of them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from importlib.metadata import version
 
 from fastapi import APIRouter
 
+from adapters.environment.origins import all_settings
 from adapters.files.policies import read_policy
+from adapters.kafka.replaying import replaying
 from adapters.kafka.topic_ends import EndsOfTopic
+from adapters.mlflow.registry import Registry
+from adapters.mlflow.rest import MlflowRest
 from adapters.postgres.area_sums import area_sums
-from adapters.postgres.connection import Pool
+from adapters.postgres.connection import Pool as Connections
+from adapters.postgres.database_stats import database_bytes, database_stats
+from adapters.postgres.dead_letters import DeadLetters
 from adapters.postgres.error_series import error_steps, reference_of, rollup_bounds
 from adapters.postgres.latest_trips import LatestRows
-from adapters.postgres.quarantined import quarantined_by_minute
+from adapters.postgres.quality import Quality
+from adapters.postgres.quarantined import newest_letters, one_letter, quarantined_by_minute, reason_counts
 from adapters.postgres.read_pool import open_read_pool
 from adapters.postgres.recent_events import events_since, role_changes
 from adapters.postgres.service_minutes import all_minutes, minutes_since, write_minute
-from adapters.postgres.signal_steps import newest_steps
+from adapters.postgres.signal_steps import newest_steps, steps_of_signal
 from adapters.postgres.story import story
 from adapters.postgres.stream_positions import stored_stream
+from adapters.postgres.training_runs import TrainingRuns
+from adapters.postgres.trip_by_id import trip_by_id
+from adapters.postgres.trip_samples import refused_rows, trip_sample
 from adapters.web.reader import WebReader
 from api.checks import Checks
 from api.metrics import Metrics
-from api.reads.gauges import Gauges
+from api.reads.builds import latest_builds
+from api.reads.gauges import watch_lag
+from api.reads.library import Library
 from api.reads.live import LivePanels
+from api.reads.machine import RoleWatch, unknown_role
 from api.reads.panels import Shelf
-from api.reads.parts import Parts, Reads
-from api.reads.ports import Answers, ErrorStepsOf, LiveQueries
+from api.reads.parts import Parts, Reads, Self
+from api.reads.ports import Answers, LiveQueries
 from api.reads.sampler import DEADLINE_SECONDS, Sampler, Sources
 from api.reads.snapshots import Snapshots
+from api.routes.dead_letters import dead_letter_routes
+from api.routes.drift import drift_routes
+from api.routes.history import history_routes
+from api.routes.models import models_routes
+from api.routes.quality import quality_routes
 from api.routes.snapshot import snapshot_routes
+from api.routes.system import system_routes
+from api.routes.trips import trip_routes
 from api.settings import ApiSettings
 from domain.areas import AreaGrid
-from domain.entities.story import Story
+from domain.entities.models import ModelVersion
 from domain.errors import Unreachable
+from schemas.http.health import Pool, RoleStatus, Setting
 from schemas.http.snapshot import Area, Areas
 from schemas.topics import TRIP_EVENTS
 
 READ_SECONDS = 2.0  # a statement of the reading routes
 READERS = 4  # connections for them
 WATCH_SECONDS = 1.0  # a statement of the sampler, which has a connection of its own: a slow chart must not look like a fault
+SLOW_SECONDS = 20.0  # what describes all trips, on a connection of its own
 OPERATORS = 2
 STORY_LENGTH = 50
+RUNS = 200
+REGISTRY_SECONDS = 2.5
+REPLAY_SECONDS = 3.0
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """One for each kind of question, so that a slow one keeps no other waiting. All but `own` only read."""
+
+    watch: Connections
+    read: Connections
+    slow: Connections
+    own: Connections
+
+    def told(self) -> list[Pool]:
+        """As the page System shows them."""
+        named = (("watch", self.watch), ("reads", self.read), ("summary", self.slow), ("own", self.own))
+        return [Pool(name=name, size=p.get_size(), idle=p.get_idle_size(), most=p.get_max_size()) for name, p in named]
 
 
 def create_reads(settings: ApiSettings, checks: Checks, metrics: Metrics) -> Reads:
     """The read side, with nothing opened yet. Raises InvalidInput for a policy that cannot be used."""
     maturity = timedelta(minutes=read_policy(settings.policy).time.maturity_minutes)
-    return Reads(partial(_opened, settings, checks, metrics, maturity))
+    return Reads(partial(_opened, settings, checks, metrics, maturity), self_of(settings, checks, metrics), metrics)
 
 
 def read_routers(reads: Reads) -> list[APIRouter]:
     """Every reading route."""
-    return [snapshot_routes(reads)]
+    groups = (snapshot_routes, trip_routes, models_routes, quality_routes, drift_routes, history_routes, dead_letter_routes)
+    return [*(routes(reads) for routes in groups), system_routes(reads)]
+
+
+def self_of(settings: ApiSettings, checks: Checks, metrics: Metrics) -> Self:
+    """This API as a role."""
+    return Self(
+        environment=settings.api_environment,
+        address=f"http://{settings.api_host}:{settings.api_port}",
+        version=version("tripcast"),
+        folder=settings.data,
+        checks=checks,
+        loop_lag_seconds=lambda: metrics.loop_lag_seconds,
+    )
 
 
 @asynccontextmanager
 async def _opened(settings: ApiSettings, checks: Checks, metrics: Metrics, maturity: timedelta) -> AsyncIterator[Parts]:
     """Nothing is waited for."""
     async with AsyncExitStack() as stack:
-        reader = (settings.board_database or settings.database).get_secret_value()
-        watch = await _pool(stack, reader, "tripcast-api-watch", 1, WATCH_SECONDS)
-        read = await _pool(stack, reader, "tripcast-board-reads", READERS, READ_SECONDS)
-        own = await _pool(
-            stack,
-            settings.database.get_secret_value(),
-            "tripcast-api-own",
-            OPERATORS,
-            settings.database_command_seconds,
-            read_only=False,
-        )
+        pools = await _opened_pools(stack, settings)
         web = await stack.enter_async_context(WebReader())
         ends = EndsOfTopic(settings.kafka, settings.topic_prefix + TRIP_EVENTS.name)
         stack.push_async_callback(ends.close)
-        sampler = Sampler(_sources(settings, watch, own, ends=ends, web=web, metrics=metrics), checks)
-        Gauges(sampler, metrics.registry)
-        grid, shelf = AreaGrid(settings.rules().area), Shelf()
+        sampler = Sampler(_sources(settings, pools, ends, web, metrics), checks)
+        watch_lag(sampler, metrics.registry)
+        grid, shelf, clock = AreaGrid(settings.rules().area), Shelf(), settings.clock()
         stack.push_async_callback(shelf.stop)
-        panels = LivePanels(shelf, sampler, _live_queries(read, grid, maturity), maturity, run_url_of(settings))
+        links = run_url_of(settings)
+        live = LivePanels(shelf, sampler, live_queries(pools.read, grid, maturity), maturity, links)
+        answers = other_answers(settings, pools, grid, maturity, web)
+        library = Library(answers, shelf, areas_of(grid, settings.timezone), clock, settings.model, links)
         watching = asyncio.create_task(sampler.run())
         stack.push_async_callback(_ended, watching)
-        yield Parts(sampler, Snapshots(panels, sampler, settings.api_environment), Answers(areas_of(grid)))
+        yield Parts(sampler, Snapshots(live, sampler, settings.api_environment), answers, library, live)
+
+
+async def _opened_pools(stack: AsyncExitStack, settings: ApiSettings) -> Pools:
+    reader = (settings.board_database or settings.database).get_secret_value()
+    own, seconds = settings.database.get_secret_value(), settings.database_command_seconds
+    return Pools(
+        watch=await _pool(stack, reader, "tripcast-api-watch", 1, WATCH_SECONDS),
+        read=await _pool(stack, reader, "tripcast-board-reads", READERS, READ_SECONDS),
+        slow=await _pool(stack, reader, "tripcast-board-summary", 1, SLOW_SECONDS),
+        own=await _pool(stack, own, "tripcast-api-own", OPERATORS, seconds, read_only=False),
+    )
 
 
 async def _pool(
     stack: AsyncExitStack, dsn: str, application: str, connections: int, seconds: float, *, read_only: bool = True
-) -> Pool:
+) -> Connections:
     pool = await open_read_pool(dsn, application, connections=connections, seconds=seconds, read_only=read_only)
     stack.callback(pool.terminate)
     return pool
 
 
-def _sources(settings: ApiSettings, watch: Pool, own: Pool, *, ends: EndsOfTopic, web: WebReader, metrics: Metrics) -> Sources:
+def _sources(settings: ApiSettings, pools: Pools, ends: EndsOfTopic, web: WebReader, metrics: Metrics) -> Sources:
     topic = settings.topic_prefix + TRIP_EVENTS.name
     return Sources(
-        stored=lambda: stored_stream(watch, topic),
+        stored=lambda: stored_stream(pools.watch, topic),
         ends=ends,
         workers={address: partial(_metrics_of, web, address) for address in addresses(settings.api_workers)},
-        load=lambda since: minutes_since(own, since),
-        keep=lambda minute: write_minute(own, minute),
+        load=lambda since: minutes_since(pools.own, since),
+        keep=lambda minute: write_minute(pools.own, minute),
         requests=lambda: float(metrics.recent.answered),
     )
 
 
-def _live_queries(pool: Pool, grid: AreaGrid, maturity: timedelta) -> LiveQueries:
+def live_queries(pool: Connections, grid: AreaGrid, maturity: timedelta) -> LiveQueries:
+    """What the page Live asks of the database."""
     latest = LatestRows(pool, grid)
-
-    async def told(at: datetime) -> Story:
-        return await story(pool, at, None, STORY_LENGTH)
-
-    steps: ErrorStepsOf = partial(error_steps, pool, maturity=maturity)
     return LiveQueries(
-        error_steps=steps,
+        error_steps=partial(error_steps, pool, maturity=maturity),
         rollup_bounds=partial(rollup_bounds, pool),
         reference_of=partial(reference_of, pool),
         latest_trips=latest,
@@ -123,9 +179,69 @@ def _live_queries(pool: Pool, grid: AreaGrid, maturity: timedelta) -> LiveQuerie
         events_since=partial(events_since, pool),
         role_changes=partial(role_changes, pool),
         quarantined_by_minute=partial(quarantined_by_minute, pool),
-        story=told,
+        story=lambda at: story(pool, at, None, STORY_LENGTH),
         all_minutes=partial(all_minutes, pool),
     )
+
+
+def other_answers(settings: ApiSettings, pools: Pools, grid: AreaGrid, maturity: timedelta, web: WebReader) -> Answers:
+    """What the other routes ask."""
+    read, runs = pools.read, TrainingRuns(pools.read)
+    registry = Registry(MlflowRest(settings.mlflow, min(settings.mlflow_seconds, REGISTRY_SECONDS)), settings.model)
+    token = settings.ci_token.get_secret_value() if settings.ci_token else None
+
+    async def versions() -> list[ModelVersion]:
+        return await asyncio.to_thread(registry.versions)
+
+    async def get(address: str, seconds: float, headers: Mapping[str, str]) -> tuple[int, str]:
+        return await web.get(address, seconds, headers)
+
+    return Answers(
+        trip=partial(trip_by_id, read),
+        stored_sample=partial(trip_sample, pools.slow),
+        refused_rows=partial(refused_rows, pools.slow),
+        stats=partial(database_stats, read),
+        database_bytes=partial(database_bytes, read),
+        versions=versions,
+        runs=lambda: runs.newest(RUNS),
+        role_changes=partial(role_changes, read),
+        quality=Quality(read, settings.clock(), grid, maturity),
+        story=partial(story, read),
+        signal=partial(steps_of_signal, read),
+        alarms=lambda: events_since(read, EVER, ["drift.alarm"]),
+        reasons=partial(reason_counts, read),
+        letters=partial(newest_letters, read),
+        letter=partial(one_letter, read),
+        with_bytes=DeadLetters(pools.own),
+        replaying=lambda: replaying(settings.kafka, settings.topic_prefix + TRIP_EVENTS.name, REPLAY_SECONDS),
+        roles=role_watches(settings, web),
+        pools=pools.told,
+        settings=partial(settings_in_force, settings),
+        builds=lambda: latest_builds(get, settings.ci_address, settings.ci_repository, token),
+    )
+
+
+def role_watches(settings: ApiSettings, web: WebReader) -> list[Callable[[], Awaitable[RoleStatus]]]:
+    """Every role that the settings name, and a word about those that they do not."""
+    workers = addresses(settings.api_workers)
+    named: list[tuple[str, str, str, str | None]]
+    named = [("worker", "TRIPCAST_API_WORKERS", address, "/readyz") for address in workers or [""]]
+    named += [("trainer", "TRIPCAST_API_TRAINER", settings.api_trainer, "/readyz")]
+    named += [("board", "TRIPCAST_API_BOARD", settings.api_board, None)]
+    return [_role(web, *each) for each in named]
+
+
+def _role(web: WebReader, name: str, setting: str, address: str, ready_path: str | None) -> Callable[[], Awaitable[RoleStatus]]:
+    async def unknown() -> RoleStatus:
+        return unknown_role(name, setting)
+
+    return RoleWatch(web.get, name, address.rstrip("/"), ready_path) if address else unknown
+
+
+def settings_in_force(settings: ApiSettings) -> list[Setting]:
+    """This process' settings by name, secrets masked."""
+    found = all_settings(settings.data, {"api": ApiSettings})
+    return [Setting(name=each.name, value=each.value, origin=each.origin) for each in found]
 
 
 async def _metrics_of(web: WebReader, address: str) -> str:
@@ -147,7 +263,7 @@ def run_url_of(settings: ApiSettings) -> Callable[[str], str | None]:
     return lambda run_id: f"{base}/#/runs/{run_id}" if run_id else None
 
 
-def areas_of(grid: AreaGrid) -> Areas:
+def areas_of(grid: AreaGrid, timezone: str) -> Areas:
     """Every cell of the city."""
     cells = range(grid.rows * grid.columns)
     borders = grid.area
@@ -157,6 +273,7 @@ def areas_of(grid: AreaGrid) -> Areas:
         west=borders.west,
         north=borders.north,
         east=borders.east,
+        timezone=timezone,
     )
 
 

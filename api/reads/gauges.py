@@ -9,12 +9,16 @@ from prometheus_client.registry import Collector
 from api.reads.sampler import Sampler
 
 
-class Gauges(Collector):
-    """Collected when they are asked for."""
+def watch_lag(sampler: Sampler, registry: CollectorRegistry) -> None:
+    """Let a registry tell the lag."""
+    registry.register(_Lag(sampler))
 
-    def __init__(self, sampler: Sampler, registry: CollectorRegistry) -> None:
+
+class _Lag(Collector):
+    """Collected when it is asked for."""
+
+    def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
-        registry.register(self)
 
     def describe(self) -> Iterable[Metric]:
         """Nothing in advance: no look has been taken yet."""

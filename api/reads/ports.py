@@ -1,15 +1,24 @@
 """What the read side asks of the outside world. Every call raises Unreachable when that does not answer."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from domain.entities.models import LifecycleEvent
+from domain.entities.cohorts import By, QualityReport
+from domain.entities.models import LifecycleEvent, ModelVersion
+from domain.entities.rejections import Reason, StoredDeadLetter
 from domain.entities.service import ServiceMinute
 from domain.entities.story import Story
+from domain.entities.trainings import TrainingRun
+from domain.entities.trip_samples import TripSample
 from domain.entities.watched import AreaSums, ErrorSteps, Reference, SignalStep
-from schemas.http.snapshot import Areas, TripRow
+from schemas.http.health import Builds, Pool, RoleStatus, Setting
+from schemas.http.snapshot import TripRow
+from schemas.http.trips import DatabaseStats, DeadLetter, ReasonCount, Trip
+
+Publish = Callable[[StoredDeadLetter], Awaitable[None]]
 
 
 class ErrorStepsOf(Protocol):
@@ -54,8 +63,48 @@ class LiveQueries:
     all_minutes: Callable[[], Awaitable[tuple[float, Sequence[ServiceMinute]]]]
 
 
+class Letters(Protocol):
+    """Dead letters with their bytes, for operators."""
+
+    async def newest(self, reason: Reason | None = None, limit: int = 50) -> list[StoredDeadLetter]:
+        """The newest first."""
+        ...
+
+    async def get(self, dead_letter_id: int) -> StoredDeadLetter:
+        """One of them. Raises InvalidInput when there is none with that id."""
+        ...
+
+    async def choose(self, ids: Sequence[int] | None = None, reason: Reason | None = None, *, again: bool = False) -> list[int]:
+        """Ids of those that a replay is to publish, oldest first; `again` includes those that were replayed already."""
+        ...
+
+    async def replay(self, dead_letter_id: int, publish: Publish, *, again: bool = False) -> bool:
+        """Publish and mark as replayed; False when another replay has done so already."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the other routes are made of."""
+    """What the other routes are made of. `stored_sample`: see `TripSample`."""
 
-    areas: Areas
+    trip: Callable[[str], Awaitable[Trip | None]]
+    stored_sample: Callable[[], Awaitable[TripSample]]
+    refused_rows: Callable[[], Awaitable[dict[str, int]]]
+    stats: Callable[[], Awaitable[DatabaseStats]]
+    database_bytes: Callable[[], Awaitable[int]]
+    versions: Callable[[], Awaitable[list[ModelVersion]]]
+    runs: Callable[[], Awaitable[list[TrainingRun]]]
+    role_changes: Callable[[], Awaitable[list[LifecycleEvent]]]
+    quality: Callable[[By, datetime | None, datetime | None], Awaitable[QualityReport]]
+    story: Callable[[datetime, str | None, int], Awaitable[Story]]
+    signal: Callable[[str, datetime | None, int], Awaitable[list[SignalStep]]]
+    alarms: Callable[[], Awaitable[list[LifecycleEvent]]]
+    reasons: Callable[[], Awaitable[list[ReasonCount]]]
+    letters: Callable[[str | None, int], Awaitable[list[DeadLetter]]]
+    letter: Callable[[int], Awaitable[DeadLetter | None]]
+    with_bytes: Letters
+    replaying: Callable[[], AbstractAsyncContextManager[Publish]]
+    roles: Sequence[Callable[[], Awaitable[RoleStatus]]]
+    pools: Callable[[], list[Pool]]
+    settings: Callable[[], list[Setting]]
+    builds: Callable[[], Awaitable[Builds]]

@@ -10,11 +10,9 @@ from api.auth import caller
 from api.openapi import documented
 from api.problems import invalid
 from api.reads.parts import Reads
-from schemas.http.base import Period
+from api.routes.parameters import AreaParameter, PeriodParameter
 from schemas.http.snapshot import Areas, Snapshot
 
-PeriodParameter = Annotated[Period, Query(description="How far back, in wall time.")]
-Area = Annotated[int | None, Query(ge=0, le=32_767, description="Number of a cell in GET /areas: only trips that begin there.")]
 A_MINUTE = {"Cache-Control": "private, max-age=60"}
 
 
@@ -25,7 +23,7 @@ def snapshot_routes(reads: Reads) -> APIRouter:
     @router.get("/snapshot", **documented(Snapshot, problems=(422,), empty={204: "There is no newer one."}))
     async def snapshot(
         period: PeriodParameter = "15m",
-        area: Area = None,
+        area: AreaParameter = None,
         after: Annotated[int | None, Query(ge=0, description="`seq` of the snapshot that the caller has.")] = None,
         boot: Annotated[str | None, Query(max_length=64, description="`boot` of the snapshot that the caller has.")] = None,
     ) -> Response:
@@ -39,6 +37,6 @@ def snapshot_routes(reads: Reads) -> APIRouter:
     @router.get("/areas", **documented(Areas))
     async def areas() -> Response:
         """All cells of the city, for a map: they change only with the settings."""
-        return answer(reads.parts.answers.areas, headers=A_MINUTE)
+        return answer(reads.parts.library.areas, headers=A_MINUTE)
 
     return router
