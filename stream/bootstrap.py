@@ -1,5 +1,6 @@
 """Put the worker together: the one place of `stream` that names adapters."""
 
+import asyncio
 import os
 import socket
 import sys
@@ -7,7 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -43,6 +46,10 @@ from stream.score_events import ScoreEvents
 from stream.settings import WorkerSettings
 from stream.signals import Signals
 from stream.tally_commits import TallyCommits
+from stream.traces import Traces
+
+if TYPE_CHECKING:
+    from adapters.telemetry.spans import Spans as SpanExport
 
 log = structlog.get_logger("tripcast.stream")
 
@@ -107,6 +114,7 @@ async def _opened(settings: WorkerSettings, models: Models, decode_one: Decode, 
         pool = await patience("open_database", lambda: open_pool(settings, "tripcast-worker"), unless=stopping)
         await patience("open_broker", lambda: _broker(settings.kafka), unless=stopping)
         producer, signals = RecordProducer(settings.kafka), RecordProducer(settings.kafka, deadline_seconds=SIGNAL_SECONDS)
+        spans = _spans(settings)
         store, ledger = Streams(pool), Ledger()
         events = EventConsumer(settings.kafka, _topic(settings, TRIP_EVENTS.name), _topic(settings, settings.worker_group))
         grid = AreaGrid(settings.rules().area)
@@ -125,6 +133,7 @@ async def _opened(settings: WorkerSettings, models: Models, decode_one: Decode, 
                 shadow_follower=ShadowFollower(models.shadow, metrics, settings.champion_poll_seconds),
                 score=ScoreEvents(settings.rules(), settings.clock(), decode_one),
                 metrics=metrics,
+                traces=Traces(metrics, spans),
                 readiness=readiness,
                 progress=progress,
                 marks=Marks(store),
@@ -142,9 +151,20 @@ async def _opened(settings: WorkerSettings, models: Models, decode_one: Decode, 
                 largest_batch=settings.worker_batch,
             )
         finally:
+            if spans is not None:
+                await asyncio.to_thread(spans.close)
             for each in (producer, signals):
                 await each.__aexit__(None, None, None)
             pool.terminate()
+
+
+def _spans(settings: WorkerSettings) -> "SpanExport | None":
+    """None where no collector is configured: nothing of OpenTelemetry is loaded then."""
+    if settings.otlp is None:
+        return None
+    from adapters.telemetry.spans import Spans  # noqa: PLC0415 - loads OpenTelemetry's SDK
+
+    return Spans(settings.otlp, "tripcast-worker", _name(settings), version("tripcast"))
 
 
 async def _broker(address: str) -> None:

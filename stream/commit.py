@@ -12,6 +12,7 @@ from domain.ports import StreamStore
 from stream.metrics import Metrics
 from stream.ports import Output
 from stream.score_events import Prepared
+from stream.traces import Traces, trace_ids
 
 log = structlog.get_logger("tripcast.stream")
 
@@ -26,6 +27,7 @@ class Commit:
     store: StreamStore
     output: Output
     metrics: Metrics
+    traces: Traces
     source_id: int
     prepared: Prepared
     _quarantined: dict[tuple[int, int], DeadLetter] = field(default_factory=dict)
@@ -36,7 +38,9 @@ class Commit:
         await self._quarantine(batch.dead_letters)
         with self.metrics.stage("write"):
             receipt = await self.store.write(self.source_id, batch, self._refuse)
-        self.metrics.committed(self.prepared, receipt, [each.reason for each in self._quarantined.values()], time.time())
+        refused, now = list(self._quarantined.values()), time.time()
+        self.metrics.committed(self.prepared, receipt, [each.reason for each in refused], now)
+        self.traces.committed(batch, receipt, refused, int(now * 1e9))
         return receipt
 
     @property
@@ -54,7 +58,10 @@ class Commit:
         if new:
             await self.output.quarantine(new)
             self._quarantined |= {(letter.partition, letter.offset): letter for letter in new}
-            first = new[0]
-            log.warning(
-                "quarantined", count=len(new), partition=first.partition, offset=first.offset, reason=first.reason.value
-            )
+            first, traced = new[0], trace_ids(new)
+            place = {"partition": first.partition, "offset": first.offset}
+            log.warning("quarantined", count=len(new), reason=first.reason.value, **place, **_named(traced))
+
+
+def _named(trace_ids: list[str]) -> dict[str, list[str]]:
+    return {"trace_ids": trace_ids} if trace_ids else {}

@@ -29,6 +29,7 @@ from stream.reader import PositionLost, Reader
 from stream.score_events import Fetched, Prepared, ScoreEvents, Scorers
 from stream.signals import Signals
 from stream.take_over import TakeOver
+from stream.traces import Traces
 
 log = structlog.get_logger("tripcast.stream")
 
@@ -61,6 +62,7 @@ class Parts:
     shadow_follower: ShadowFollower
     score: ScoreEvents
     metrics: Metrics
+    traces: Traces
     readiness: Readiness
     progress: Progress
     marks: Marks
@@ -264,7 +266,7 @@ class HotPath:
         return lambda: self._stopping() or self._ledger.epoch != epoch
 
     def _new_commit(self, source_id: int, prepared: Prepared) -> Commit:
-        return Commit(self._parts.store, self._parts.output, self._parts.metrics, source_id, prepared)
+        return Commit(self._parts.store, self._parts.output, self._parts.metrics, self._parts.traces, source_id, prepared)
 
     # --- one by one, for the take-over ----------------------------------------------------------------------------------
 

@@ -89,6 +89,9 @@ class Metrics:
         self._signals_dropped = Counter(
             "tripcast_signals_dropped", "Quality signals given up; made again from the rows.", ["reason"], registry=registry
         )
+        self._untold = Counter(
+            "tripcast_traces_untold", "Sampled events beyond what a batch may tell of in logs and spans.", registry=registry
+        )
         self.registry_up = Gauge("tripcast_registry_up", "1 when the model registry answers.", registry=registry)
         self.database_up = Gauge("tripcast_database_up", "1 when the database answers.", registry=registry)
         self._stage = Counter("tripcast_stage_seconds", "Time spent in each stage.", ["stage"], registry=registry)
@@ -134,6 +137,11 @@ class Metrics:
     def challenger_refused(self) -> None:
         """One more challenger that is of no use."""
         self._shadow_refused.inc()
+
+    def traces_untold(self, count: int) -> None:
+        """So many sampled events were told of nowhere."""
+        if count:
+            self._untold.inc(count)
 
     def signal_sent(self) -> None:
         """One more quality signal is on Kafka."""

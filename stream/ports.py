@@ -104,6 +104,14 @@ class ScoredHistory(Protocol):
         ...
 
 
+class Spans(Protocol):
+    """Where spans of traces go. Never waits, never raises for what is outside."""
+
+    def add(self, name: str, traceparent: str, ns: tuple[int, int], attributes: Mapping[str, str | int]) -> None:
+        """A span from `ns[0]` to `ns[1]`, nanoseconds since 1970, below the one that the (valid) header names."""
+        ...
+
+
 class Output(Protocol):
     """The output topics. Raises BrokerUnreachable within a deadline; a repeat may store records again (at least once)."""
 

@@ -2,10 +2,17 @@
 
 from pydantic import Field
 
-from adapters.environment.settings import CitySettings, KafkaSettings, MlflowSettings, PolicySettings, PostgresSettings
+from adapters.environment.settings import (
+    CitySettings,
+    KafkaSettings,
+    MlflowSettings,
+    PolicySettings,
+    PostgresSettings,
+    TelemetrySettings,
+)
 
 
-class WorkerSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySettings, PolicySettings):
+class WorkerSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySettings, PolicySettings, TelemetrySettings):
     """What the stream worker reads from its environment."""
 
     worker_host: str = Field("127.0.0.1", description="Address that /livez, /readyz and /metrics listen on.")

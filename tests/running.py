@@ -113,11 +113,12 @@ class World:
     async def prepare(self) -> None:
         await ensure_topics(KafkaSettings(kafka=self.kafka, topic_prefix=self.prefix, partitions=PARTITIONS))
 
-    async def publish(self, events: Sequence[TripStarted | TripCompleted]) -> None:
-        """As a producer does: keyed by trip id."""
+    async def publish(self, events: Sequence[TripStarted | TripCompleted], headers: Any = None) -> None:
+        """As a producer does: keyed by trip id. `headers` of each, if any."""
         async with RecordProducer(self.kafka) as producer:
             keys = [event.trip_id.encode() for event in events]
-            await producer.publish(f"{self.prefix}trip-events", keys, [msgspec.json.encode(event) for event in events])
+            values = [msgspec.json.encode(event) for event in events]
+            await producer.publish(f"{self.prefix}trip-events", keys, values, headers)
 
     async def send(self, key: bytes | None, value: bytes | None, partition: int = 0, headers: Any = ()) -> Delivered:
         async with RecordProducer(self.kafka) as producer:

@@ -105,6 +105,16 @@ class MlflowSettings(Settings):
     mlflow_seconds: float = Field(10.0, gt=0, description="Deadline for one request to the registry.")
 
 
+class TelemetrySettings(Settings):
+    """Where spans go."""
+
+    otlp: str | None = Field(
+        default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None,
+        description="Address of an OpenTelemetry collector (OTLP over HTTP, without a path) that gets spans of sampled traces; "
+        "without it OTEL_EXPORTER_OTLP_ENDPOINT counts.",
+    )
+
+
 class PolicySettings(Settings):
     """The policy of the closed loop."""
 

@@ -30,6 +30,7 @@ def replay(
     lockstep: Annotated[
         bool, typer.Option("--lockstep", help="Wait after each turn of event time until the closed loop has dealt with it.")
     ] = False,
+    traced: Annotated[float, typer.Option(min=0, max=1, help="Share of trips whose events begin a trace.")] = 0.001,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Publish trip files as live events, in event-time order. Ends cleanly on Ctrl-C and SIGTERM."""
@@ -41,7 +42,7 @@ def replay(
     if after_share is not None and not 0 <= after_share < 1:
         raise InvalidInput(f"--after-share {after_share}: a share lies between 0 and 1")
     part = Part(after_share, since.replace(tzinfo=since.tzinfo or UTC) if since else None, limit)
-    options = ReplayOptions(files, zones, part, parsed_speed(FASTEST if lockstep else speed), state, lockstep)
+    options = ReplayOptions(files, zones, part, parsed_speed(FASTEST if lockstep else speed), state, lockstep, traced)
     console = Console(stderr=True)
     summary = asyncio.run(replay_file(options, None if as_json else console))
     if as_json:

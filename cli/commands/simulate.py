@@ -51,6 +51,7 @@ def simulate(
     late: Annotated[float | None, typer.Option(help="Share of completions that come 30 to 180 minutes late.")] = None,
     missing: Annotated[float | None, typer.Option(help="Share of completions that never come.")] = None,
     poison: Annotated[float | None, typer.Option(help="Undecodable events, as a share of the trips.")] = None,
+    traced: Annotated[float, typer.Option(min=0, max=1, help="Share of trips whose events begin a trace.")] = 0.001,
     control: Annotated[Path | None, typer.Option(help="File that holds the knobs; default <data>/simulator.toml.")] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Turn the given knobs of the simulation that runs, and end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
@@ -77,7 +78,9 @@ def simulate(
     turned: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     if apply:
         return _report(command.turn_knobs(control, turned), as_json=as_json)
-    options = command.SimulateOptions(seed, rate, parsed_speed(speed), start, duration, state, control, Knobs.checked(turned))
+    options = command.SimulateOptions(
+        seed, rate, parsed_speed(speed), start, duration, state, control, Knobs.checked(turned), traced
+    )
     if history is not None:
         loading = command.load_history(options, history, history_days, None if as_json else Console(stderr=True))
         return _report(asyncio.run(loading), as_json=as_json)

@@ -27,6 +27,7 @@ from cli.sources.lockstep import Lockstep, Pair
 from cli.sources.pace import Waiting
 from cli.sources.replay import Publish, ReplayTrips, Turns
 from cli.sources.settings import HistorySettings, LockstepSettings, SourceSettings
+from cli.sources.traces import Tracing
 from cli.stack.worker_metrics import scrape
 from domain.entities.models import Alias
 from domain.entities.progress import LoopProgress
@@ -53,13 +54,14 @@ def open_file(settings: CitySettings, path: Path, zones: Path | None) -> TripFil
 
 
 @asynccontextmanager
-async def trip_events(settings: SourceSettings) -> AsyncIterator[Publish]:
-    """Publishing to the trip events topic. Raises BrokerUnreachable."""
+async def trip_events(settings: SourceSettings, traced: float) -> AsyncIterator[Publish]:
+    """Publishing to the trip events topic; that share of the trips is traced. Raises BrokerUnreachable."""
+    tracing = Tracing(traced)
     topic = settings.topic_prefix + TRIP_EVENTS.name
     async with RecordProducer(settings.kafka) as producer:
 
         async def publish(keys: list[bytes], values: list[bytes]) -> None:
-            await producer.publish(topic, keys, values)
+            await producer.publish(topic, keys, values, tracing.headers(values))
 
         yield publish
 

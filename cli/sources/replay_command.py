@@ -20,7 +20,10 @@ from domain.entities.rejections import Reason
 
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
-    """What the user asked for. `speed` is event seconds per second, or infinity; `lockstep` waits for the service."""
+    """What the user asked for. `speed` is event seconds per second, or infinity; `lockstep` waits for the service.
+
+    `traced`: share of the trips.
+    """
 
     files: Sequence[Path]
     zones: Path | None
@@ -28,6 +31,7 @@ class ReplayOptions:
     speed: float
     state: Path | None
     lockstep: bool = False
+    traced: float = 0.0
 
     @property
     def name(self) -> str:
@@ -85,7 +89,7 @@ async def replay_file(options: ReplayOptions, console: Console | None) -> Replay
 
     async with AsyncExitStack() as stack:
         waiting = await stack.enter_async_context(until_signal())
-        publish = await stack.enter_async_context(bootstrap.trip_events(settings))
+        publish = await stack.enter_async_context(bootstrap.trip_events(settings, options.traced))
         turns = await stack.enter_async_context(bootstrap.lockstep(waiting, say)) if options.lockstep else None
         began = waiting.seconds()
         with bar:

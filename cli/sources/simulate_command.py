@@ -35,7 +35,10 @@ log = structlog.get_logger("tripcast.simulate")
 
 @dataclass(frozen=True, slots=True)
 class SimulateOptions:
-    """What the user asked for. `start` is local time of the city; `minutes` of city time, None for ever."""
+    """What the user asked for. `start` is local time of the city; `minutes` of city time, None for ever.
+
+    `traced`: share of the trips.
+    """
 
     seed: int
     rate: float
@@ -45,6 +48,7 @@ class SimulateOptions:
     state: Path | None
     control: Path | None
     knobs: Knobs
+    traced: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ async def simulate(options: SimulateOptions) -> SimulationSummary:
     until = None if options.minutes is None else journey.now + np.timedelta64(int(options.minutes * 60_000_000), "us")
     control = ControlFile(options.control or settings.data / CONTROL_FILE)
     busy_speed = FASTEST_RATE_SPEED if math.isinf(options.speed) else options.speed
-    async with until_signal() as waiting, bootstrap.trip_events(settings) as publish:
+    async with until_signal() as waiting, bootstrap.trip_events(settings, options.traced) as publish:
         run = Simulation(
             city=City(options.seed, settings.clock()),
             events=CityEvents(bootstrap.JsonEvents()),

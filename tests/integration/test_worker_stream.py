@@ -3,11 +3,16 @@
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from cli.sources.traces import new_traceparent
 from schemas.events import TripPredicted
+from schemas.headers import TRACEPARENT
+from stream.traceparent import trace_id
+from tests.collector import collecting, plain
 from tests.running import World, events_of, until, world_of
 from tests.trips import random_trips
 
@@ -135,14 +140,46 @@ async def test_two_workers_share_the_partitions(world: World) -> None:
 
 async def test_predictions_owed_by_a_dead_worker_are_published_with_the_same_bytes(world: World) -> None:
     started, _ = events_of(random_trips(300))
-    await world.publish(started)
+    beside: list[Any] = [((TRACEPARENT, new_traceparent().encode()),) if row % 3 == 0 else () for row in range(300)]
+    await world.publish(started, beside)
     with world.worker():
         await world.drained()
     first = await world.published()
+    assert sorted(record.headers for record in first) == sorted(map(tuple, beside))
     await world.rows("update stream_offsets set published_offset = start_offset")  # as after a death before the publishing
     with world.worker() as worker:
         await world.drained()
         assert worker.events("published_owed")
-    again = [(record.key, record.value) for record in (await world.published())]
+    again = [(record.key, record.value, record.headers) for record in (await world.published())]
     assert len(again) == 2 * len(first)
-    assert sorted(again) == sorted(2 * [(record.key, record.value) for record in first])
+    assert sorted(again) == sorted(2 * [(record.key, record.value, record.headers) for record in first])
+
+
+async def test_a_trace_leads_from_its_event_to_the_row_the_log_the_span_and_the_prediction(world: World) -> None:
+    started, completed = events_of(random_trips(50))
+    sampled, other = new_traceparent(), new_traceparent()[:-1] + "0"
+    of_event: dict[int, Any] = {7: ((TRACEPARENT, sampled.encode()),), 8: ((TRACEPARENT, other.encode()),)}
+    of_event[9] = ((TRACEPARENT, b"00-rubbish"), ("x", None))
+    await world.publish(started, [of_event.get(row, ()) for row in range(50)])
+    await world.publish(completed)
+    refused = new_traceparent()
+    await world.send(b"x", b"rubbish", headers=[(TRACEPARENT, refused.encode())])
+    with collecting() as collector:
+        with world.worker(TRIPCAST_OTLP=collector.address) as worker:
+            await world.drained()
+        outcomes = {span.trace_id.hex(): plain(span.attributes)["tripcast.outcome"] for span in collector.spans}
+    assert outcomes == {trace_id(sampled): "stored", trace_id(refused): "invalid_json"}
+    rows = {row["trip_id"]: row for row in await world.rows("select * from trips")}
+    [traced, untold, *plain_rows] = [rows[event.trip_id] for event in (started[7], started[8], *started[:7], *started[9:])]
+    assert (traced["traceparent"], untold["traceparent"]) == (sampled, other)
+    assert {row["traceparent"] for row in plain_rows} == {None}
+    assert all(abs((row["recorded_at"] - row["published_at"]).total_seconds()) < 600 for row in rows.values())
+    [line] = worker.events("trip_scored")
+    place = (traced["partition"], traced["record_offset"], 1)
+    assert (line["trace_id"], line["partition"], line["offset"], line["version"]) == (trace_id(sampled), *place)
+    [quarantined] = worker.events("quarantined")
+    assert quarantined["trace_ids"] == [trace_id(refused)]
+    headers = {record.key.decode(): record.headers for record in await world.published()}
+    assert headers.pop(started[7].trip_id) == of_event[7]
+    assert headers.pop(started[8].trip_id) == of_event[8]
+    assert set(headers.values()) == {()}

@@ -1,0 +1,1 @@
+"""OpenTelemetry has its home here."""
