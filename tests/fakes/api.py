@@ -19,9 +19,10 @@ from starlette.routing import Route
 
 from schemas.http.problems import MEDIA_TYPE, TYPE_PREFIX, Problem
 from tests.fakes import api_documents as documents
+from tests.fakes import api_trips as of_trips
 from tests.fakes.api_snapshot import City
 
-Answering = Callable[[Request], msgspec.Struct | None]
+Answering = Callable[[Request], msgspec.Struct | dict[str, Any] | None]
 
 
 @dataclass
@@ -32,6 +33,7 @@ class StandInApi:
     broken: set[str] = field(default_factory=set)  # paths that answer 503
     asked: list[str] = field(default_factory=list)
     posted: list[tuple[str, Any]] = field(default_factory=list)
+    refusals: dict[str, Problem] = field(default_factory=dict)  # paths that answer a POST with this problem
     boot: str = "boot-1"
 
     def routes(self) -> dict[str, Answering]:
@@ -41,7 +43,7 @@ class StandInApi:
             "/areas": lambda _: self.city.areas(),
             "/drift": lambda _: self.city.drift(),
             "/drift/{signal}": lambda asked: self.city.drift_detail(asked.path_params["signal"]),
-            "/trips/summary": lambda _: documents.trips_summary(),
+            "/trips/summary": lambda _: of_trips.trips_summary(),
             "/trips/{trip_id}": lambda asked: self.city.trip(asked.path_params["trip_id"]),
             "/": lambda _: documents.index(),
             "/health": lambda _: documents.health(),
@@ -52,10 +54,13 @@ class StandInApi:
             "/models/champion": lambda _: documents.champion_at(),
             "/quality": lambda asked: documents.quality(asked.query_params.get("by", "city")),
             "/history": lambda _: documents.history(),
-            "/stats/database": lambda _: documents.database_stats(),
+            "/stats/database": lambda _: of_trips.database_stats(),
             "/system": lambda _: documents.system(),
-            "/dead-letters": lambda asked: documents.dead_letters(asked.query_params.get("reason")),
-            "/dead-letters/{dead_letter_id:int}": lambda asked: documents.dead_letter(asked.path_params["dead_letter_id"]),
+            "/dead-letters": lambda asked: of_trips.dead_letters(asked.query_params.get("reason")),
+            "/dead-letters/{dead_letter_id:int}": lambda asked: of_trips.dead_letter(
+                asked.path_params["dead_letter_id"], whole="authorization" in asked.headers
+            ),
+            "/openapi.json": lambda _: documents.openapi(),
         }
 
     def application(self) -> Starlette:
@@ -65,7 +70,7 @@ class StandInApi:
             Route(path, self._posting(path, answer), methods=["POST"])
             for path, answer in (
                 ("/predict", documents.prediction()),
-                ("/dead-letters/replay", documents.replayed()),
+                ("/dead-letters/replay", of_trips.replayed()),
                 ("/model/reload", documents.reloaded()),
             )
         ]
@@ -96,6 +101,9 @@ class StandInApi:
             self.posted.append((path, body))
             if path in self.broken:
                 return _problem(503, "unavailable", "No champion", "No model is champion yet: train one with `tripcast train`.")
+            if path in self.refusals:
+                problem = self.refusals[path]
+                return Response(msgspec.json.encode(problem), problem.status, media_type=MEDIA_TYPE)
             if path == "/dead-letters/replay" and "authorization" not in request.headers:
                 return _problem(401, "unauthorized", "A key is needed", "Show an operator key.")
             return _json(answer)
@@ -119,7 +127,7 @@ def serving(api: StandInApi, port: int = 0) -> Iterator[str]:
         listening.close()
 
 
-def _json(struct: msgspec.Struct) -> Response:
+def _json(struct: msgspec.Struct | dict[str, Any]) -> Response:
     return Response(msgspec.json.encode(struct), media_type="application/json")
 
 

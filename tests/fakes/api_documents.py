@@ -1,14 +1,16 @@
 """Canned documents of the stand-in API: one answer for each route, with numbers that could be true."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
 
 from schemas.http import health as of_health
 from schemas.http import models as of_models
 from schemas.http import predictions as of_predictions
 from schemas.http import quality as of_quality
-from schemas.http import trips as of_trips
 
-NOW = datetime(2026, 3, 2, 14, 3, 11, tzinfo=UTC)
+NOW = datetime.now(UTC).replace(microsecond=0)
 RUN_URL = "http://127.0.0.1:5000/#/experiments/1/runs/0f3c"
 
 
@@ -115,25 +117,39 @@ def _reigns() -> list[of_models.Reign]:
     return list(reversed(reigns))
 
 
+SEGMENTS = {
+    "hour": ["0-6 h", "6-10 h", "10-16 h", "16-20 h", "20-24 h"],
+    "area": [
+        f"{latitude:.3f},{longitude:.3f}"
+        for latitude, longitude in (
+            (40.775, -73.975),
+            (40.725, -73.975),
+            (40.775, -73.925),
+            (40.725, -74.025),
+            (40.675, -73.975),
+            (40.825, -73.925),
+            (40.775, -73.875),
+            (40.675, -73.925),
+            (40.625, -73.775),
+            (40.725, -73.925),
+        )
+    ],
+}
+
+
 def champion_at() -> of_models.ChampionAt:
     return of_models.ChampionAt(at=NOW, version=7, reign=_reigns()[0])
 
 
 def quality(by: str) -> of_quality.Quality:
-    segments = (
-        [str(hour) for hour in range(24)]
-        if by == "hour"
-        else ["city"]
-        if by == "city"
-        else [str(area) for area in range(40, 52)]
-    )
+    segments = SEGMENTS.get(by, ["city"])
     mature = [
         of_quality.Cohort(
             segment=segment,
             role="champion",
             mature=True,
-            started=1800 + place * 10,
-            settled=1760 + place * 10,
+            started=int(1800 / (1 + place)) + 40,
+            settled=int(1760 / (1 + place)) + 40,
             coverage=0.978,
             mae_minutes=3.0 + place % 7 / 5,
             rmse_minutes=4.6 + place % 7 / 4,
@@ -161,30 +177,16 @@ def quality(by: str) -> of_quality.Quality:
 def history() -> of_models.History:
     events = [
         of_models.LifecycleEvent(
-            at=NOW - timedelta(hours=hours), kind=kind, subject=subject, actor="loop", reason=reason, details={}
+            at=NOW - timedelta(hours=hours), kind=kind, subject=subject, actor="loop", reason=reason, details=details
         )
-        for hours, kind, subject, reason in (
-            (26, "promoted", "version 7", "MAE 9 % lower on 2 000 pairs"),
-            (9, "worker_started", "worker 1", "start"),
-            (3, "drift", "log_ratio", "predictions are 12 % too short"),
+        for hours, kind, subject, reason, details in (
+            (26, "model.promoted", "episode 1", "MAE 9 % lower on 2 000 pairs", {"version": 7, "replaced": 1}),
+            (9, "drift.alarm", "episode 2", "trips take 12 % longer than normal for this version", {}),
+            (8, "retraining.finished", "episode 2", "drift", {"version": 8, "candidate": "xgboost", "outcome": "registered"}),
+            (3, "role.started", "worker-1", "start", {}),
         )
     ]
     return of_models.History(at=NOW, champion=events[0], events=events, requests=[], verdicts=[])
-
-
-def database_stats() -> of_trips.DatabaseStats:
-    tables = [
-        ("trips", 1_458_000, 402_653_184),
-        ("predictions", 1_460_210, 318_767_104),
-        ("completions", 1_440_330, 201_326_592),
-    ]
-    return of_trips.DatabaseStats(
-        bytes=1_073_741_824,
-        tables=[of_trips.TableSize(name=name, rows=rows, exact=False, bytes=size) for name, rows, size in tables],
-        first_pickup_at=NOW - timedelta(days=180),
-        last_pickup_at=NOW,
-        connections=14,
-    )
 
 
 def system() -> of_health.System:
@@ -217,8 +219,14 @@ def system() -> of_health.System:
         api=api,
         pools=[of_health.Pool(name="reads", size=3, idle=2, most=4)],
         settings=[
-            of_health.Setting(
-                name="TRIPCAST_DATABASE", value="postgresql://tripcast:***@127.0.0.1/tripcast", origin="stack.env"
+            of_health.Setting(name=name, value=value, origin=origin)
+            for name, value, origin in (
+                ("TRIPCAST_API_HOST", "127.0.0.1", "default"),
+                ("TRIPCAST_API_PORT", "8000", "environment"),
+                ("TRIPCAST_DATABASE", "postgresql://tripcast:***@127.0.0.1/tripcast", "stack.env"),
+                ("TRIPCAST_KAFKA", "127.0.0.1:9092", "stack.env"),
+                ("TRIPCAST_MLFLOW", "http://127.0.0.1:5000", "stack.env"),
+                ("TRIPCAST_TIMEZONE", "America/New_York", "default"),
             )
         ],
         builds=of_health.Builds(builds=[], hint="Set TRIPCAST_CI_REPOSITORY and TRIPCAST_CI_TOKEN to see builds."),
@@ -229,40 +237,6 @@ def system() -> of_health.System:
         disk_used_bytes=63e9,
         database_bytes=1_073_741_824,
     )
-
-
-def dead_letter(dead_letter_id: int) -> of_trips.DeadLetter:
-    return of_trips.DeadLetter(
-        dead_letter_id=dead_letter_id,
-        topic="trip-events",
-        partition=3,
-        offset=120_400 + dead_letter_id,
-        record_at=NOW - timedelta(minutes=dead_letter_id),
-        recorded_at=NOW - timedelta(minutes=dead_letter_id),
-        replayed_at=None,
-        reason="undecodable" if dead_letter_id % 3 else "outside_area",
-        description="The bytes are not JSON." if dead_letter_id % 3 else "The trip begins or ends outside the service area.",
-        detail="invalid character at byte 17" if dead_letter_id % 3 else "pickup.latitude 12.1 is not within 40.5 and 41.0",
-    )
-
-
-def dead_letters(reason: str | None) -> of_trips.DeadLetters:
-    letters = [dead_letter(number) for number in range(1, 31)]
-    reasons = [
-        of_trips.ReasonCount(reason="undecodable", description="The bytes are not JSON.", count=20, last_hour=3, newest_at=NOW),
-        of_trips.ReasonCount(
-            reason="outside_area",
-            description="The trip begins or ends outside the service area.",
-            count=10,
-            last_hour=0,
-            newest_at=NOW,
-        ),
-    ]
-    return of_trips.DeadLetters(reasons=reasons, letters=[each for each in letters if reason in {None, each.reason}])
-
-
-def replayed() -> of_trips.Replayed:
-    return of_trips.Replayed(chosen=20, published=20)
 
 
 def reloaded() -> of_models.Reloaded:
@@ -279,39 +253,9 @@ def prediction() -> of_predictions.Prediction:
     )
 
 
-def trips_summary() -> of_trips.TripsSummary:
-    def hours(count: int) -> list[of_trips.HourOfTrips]:
-        return [
-            of_trips.HourOfTrips(
-                number=number, trips=60_000 - abs(number - count * 0.75) ** 2 * 300, mean_minutes=13 + number % 5
-            )  # type: ignore[arg-type]
-            for number in range(count)
-        ]
-
-    edges = [float(edge) for edge in range(0, 42, 2)]
-    distributions = [
-        of_trips.Distribution(name=name, unit=unit, edges=edges, counts=[90_000 // (1 + abs(place - 4)) for place in range(20)])
-        for name, unit in (("distance", "km"), ("duration", "min"), ("speed", "km/h"))
-    ]
-    refused = [of_trips.RefusedRows(reason="too_fast", description="Faster than 150 km/h.", count=412)]
-    return of_trips.TripsSummary(
-        as_of=NOW,
-        trips=1_458_000,
-        exact=False,
-        sample_share=0.05,
-        mean_minutes=14.1,
-        vendors={"1": 678_342, "2": 779_658},
-        first_pickup_at=NOW - timedelta(days=180),
-        last_pickup_at=NOW,
-        hours=[
-            of_trips.HourOfTrips(number=each.number, trips=int(each.trips), mean_minutes=each.mean_minutes)
-            for each in hours(24)
-        ],
-        weekdays=[
-            of_trips.HourOfTrips(number=each.number, trips=int(each.trips) * 3, mean_minutes=each.mean_minutes)
-            for each in hours(7)
-        ],
-        distributions=distributions,
-        refused_rows=refused,
-        quarantined=refused,
+def openapi() -> dict[str, Any]:
+    schema, parts = msgspec.json.schema_components(
+        [of_predictions.PredictionRequest], ref_template="#/components/schemas/{name}"
     )
+    body = {"required": True, "content": {"application/json": {"schema": schema[0]}}}
+    return {"openapi": "3.1.0", "paths": {"/predict": {"post": {"requestBody": body}}}, "components": {"schemas": parts}}
