@@ -1,6 +1,7 @@
 """Put the API together: with `reads_bootstrap` the only place of `api` that names adapters."""
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -61,52 +62,65 @@ def run(settings: ApiSettings) -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     listener = _listener(settings)
     server = Server(_configured(create_app(settings)))
+    gc.collect()
+    gc.freeze()  # looking through all modules and routes again would stop the loop for 40 ms
     server.run(sockets=[listener])
 
 
-def create_app(settings: ApiSettings, world: World | None = None) -> FastAPI:
-    """The application, with nothing opened yet."""
-    world = world or outside(settings)
-    metrics, checks = Metrics(), Checks()
-    queue = LogQueue(settings.api_log_queue, metrics, checks)
-    threads = ThreadPoolExecutor(BATCH_THREADS, thread_name_prefix="batch")
-    keys = KeyRing(open_to_all=settings.open_to_all)
-    reads = create_reads(settings, checks, metrics)
-    follower = Follower(world.champion, metrics, checks, POLL_SECONDS)
-    scoring = Scoring(world.champion, settings.model, settings.rules(), settings.clock())
-    serve = Serve(
-        version=version("tripcast"),
-        model_name=settings.model,
-        keys=keys,
-        limits=Limits(settings.api_rate),
-        caps=Caps(settings.api_body_bytes, settings.api_deadline_seconds, settings.api_concurrency),
-        metrics=metrics,
-        checks=checks,
-        follower=follower,
-        predictor=Predictor(scoring, queue, threads, settings.api_batch),
-        run_url=run_url_of(settings),
-    )
+def create_app(settings: ApiSettings) -> FastAPI:
+    """The application, with nothing opened yet. Raises InvalidInput for a policy that cannot be used."""
+    core = Core(settings, outside(settings))
+    reads = create_reads(settings, core.serve.checks, core.serve.metrics)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        work = (follower.follow(), follow_keys(world.keys, keys), pulse(metrics))
-        tasks = [asyncio.create_task(each) for each in work]
-        writing = asyncio.create_task(queue.run(world.served))
-        log.info("api_started", host=settings.api_host, port=settings.api_port, keys=not settings.open_to_all)
+        async with core.opened(), reads.opened():
+            log.info("api_started", host=settings.api_host, port=settings.api_port, keys=not settings.open_to_all)
+            yield
+        log.info("api_stopped")
+
+    return create_application(core.serve, read_routers(reads), lifespan)
+
+
+class Core:
+    """Everything but the reading routes."""
+
+    def __init__(self, settings: ApiSettings, world: World) -> None:
+        metrics, checks = Metrics(), Checks()
+        scoring = Scoring(world.champion, settings.model, settings.rules(), settings.clock())
+        self._world = world
+        self._threads = ThreadPoolExecutor(BATCH_THREADS, thread_name_prefix="batch")
+        self.queue = LogQueue(settings.api_log_queue, metrics, checks)
+        self.serve = Serve(
+            version=version("tripcast"),
+            model_name=settings.model,
+            keys=KeyRing(open_to_all=settings.open_to_all),
+            limits=Limits(settings.api_rate),
+            caps=Caps(settings.api_body_bytes, settings.api_deadline_seconds, settings.api_concurrency),
+            metrics=metrics,
+            checks=checks,
+            follower=Follower(world.champion, metrics, checks, POLL_SECONDS),
+            predictor=Predictor(scoring, self.queue, self._threads, settings.api_batch, metrics.predictions.inc),
+            run_url=run_url_of(settings),
+        )
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Needs nothing of the outside world: what is away is asked again. At the end all that can be logged is."""
+        serve, world = self.serve, self._world
+        beside = serve.follower.follow(), follow_keys(world.keys, serve.keys), pulse(serve.metrics)
+        tasks = [asyncio.create_task(work) for work in beside]
+        writing = asyncio.create_task(self.queue.run(world.served))
         try:
-            async with reads.opened():
-                yield
+            yield
         finally:
             await _ended(tasks)
-            await queue.drained(FLUSH_SECONDS)
+            await self.queue.drained(FLUSH_SECONDS)
             await _ended([writing])
-            queue.give_up()
+            self.queue.give_up()
             world.served.close()
             world.keys.close()
-            threads.shutdown(wait=False, cancel_futures=True)
-            log.info("api_stopped")
-
-    return create_application(serve, read_routers(reads), lifespan)
+            self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def outside(settings: ApiSettings) -> World:

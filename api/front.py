@@ -47,6 +47,7 @@ class Front:
     def __init__(self, app: ASGIApp, *, keys: KeyRing, limits: Limits, metrics: Metrics, caps: Caps) -> None:
         self._app, self._keys, self._limits, self._metrics, self._caps = app, keys, limits, metrics, caps
         self._in_flight = 0
+        metrics.in_flight.set_function(lambda: self._in_flight)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens in it."""
@@ -159,8 +160,8 @@ def _who(caller: Caller, scope: Scope) -> str:
 
 def _route(scope: Scope) -> str:
     """The template of the route that took it; `other` where none did."""
-    route = scope.get("route")
-    return cast("str", getattr(route, "path", None) or "other") if scope.get("endpoint") else "other"
+    route = getattr(scope.get("route"), "path", None) or scope["state"].get("route")
+    return cast("str", route) if route else "other"
 
 
 def _method(scope: Scope) -> str:

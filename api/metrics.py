@@ -26,7 +26,7 @@ class Metrics:
             buckets=BUCKETS,
             registry=registry,
         )
-        self.predictions = Counter("tripcast_api_predictions", "Trips predicted and answered.", ["route"], registry=registry)
+        self.predictions = Counter("tripcast_api_predictions", "Trips predicted.", registry=registry)
         self.waiting = Gauge("tripcast_api_log_waiting", "Predictions that wait to be logged.", registry=registry)
         self.written = Counter("tripcast_api_log_written", "Predictions logged.", registry=registry)
         self.lost = Counter("tripcast_api_log_lost", "Predictions given up at the end of the process.", registry=registry)

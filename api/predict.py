@@ -36,6 +36,8 @@ from schemas.http.problems import FieldProblem
 INLINE_ROWS = 64  # a larger batch goes into a thread, so that the loop turns meanwhile
 BATCH_THREADS = 2
 
+Count = Callable[[int], None]
+
 
 class Serving(Champion, Protocol):
     """A champion that also says which version it is, in one moment."""
@@ -97,8 +99,8 @@ class Scoring:
 class Predictor:
     """Answers requests, each logged before it is answered."""
 
-    def __init__(self, scoring: Scoring, log: LogQueue, threads: Executor, most: int) -> None:
-        self._scoring, self._log, self._threads, self._most = scoring, log, threads, most
+    def __init__(self, scoring: Scoring, log: LogQueue, threads: Executor, most: int, count: Count) -> None:
+        self._scoring, self._log, self._threads, self._most, self._count = scoring, log, threads, most, count
         self._sentences = Sentences(scoring.rules)
         self._asked: list[Asked] = []
 
@@ -122,6 +124,7 @@ class Predictor:
         else:
             answer, rows = await asyncio.get_running_loop().run_in_executor(self._threads, self._score_batch, requests, key_id)
         self._log.add(rows)
+        self._count(len(rows))
         return answer
 
     def _answer_all(self) -> None:
@@ -143,6 +146,7 @@ class Predictor:
             return
         scored = self._scoring.score(trips, raw, [each.key_id for each in asked])
         self._log.add(scored.rows)
+        self._count(len(asked))
         for each, (prediction_id, seconds, interval) in zip(asked, _told(scored), strict=True):
             if not each.answer.done():
                 each.answer.set_result(

@@ -32,8 +32,8 @@ def predict_routes(predictor: Predictor, most_bytes: int) -> list[BaseRoute]:
         return encode(await predictor.batch(decode(many, body).trips, key_id))
 
     return [
-        Route(ONE, Endpoint(predict, most_bytes), methods=["POST"], name="predict"),
-        Route(MANY, Endpoint(predict_batch, most_bytes), methods=["POST"], name="predict_batch"),
+        Route(ONE, Endpoint(ONE, predict, most_bytes), methods=["POST"], name="predict"),
+        Route(MANY, Endpoint(MANY, predict_batch, most_bytes), methods=["POST"], name="predict_batch"),
     ]
 
 
@@ -56,11 +56,13 @@ def predict_operations() -> Operations:
 class Endpoint:
     """Body in, JSON out; every error goes to whoever handles those of all routes."""
 
+    path: str
     predict: Predict
     most_bytes: int
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        scope["state"]["route"] = self.path  # for the metrics: the router names only FastAPI's own
         body = await _body(receive, self.most_bytes)
         content = await self.predict(body, scope["state"]["caller"].key_id)
         headers = [CONTENT_TYPE, (b"content-length", b"%d" % len(content))]
