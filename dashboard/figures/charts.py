@@ -13,6 +13,7 @@ from dashboard.frame.theme import BLUE
 from schemas.http.trips import Distribution
 
 HEIGHT = 240
+AXES = {"minutes": "minutesAxis", "plain": "plainAxis"}  # see assets/functions.js
 WHOLE_EDGE = 10  # edges from here on are told without decimals
 
 
@@ -23,7 +24,6 @@ def bars(
     *,
     label: str,
     unit: str = "",
-    axis: str = "",
     height: int = HEIGHT,
     formatter: str = "count",
 ) -> Component:
@@ -39,10 +39,9 @@ def bars(
         gridAxis="x",
         maxBarWidth=44,
         barProps={"radius": 2, "isAnimationActive": False},
-        xAxisLabel=axis or None,
         unit=f" {unit}" if unit else "",
         valueFormatter={"function": formatter},
-        yAxisProps={"width": 52, "tickFormatter": {"function": formatter}},
+        yAxisProps={"width": 52, "tickFormatter": {"function": AXES.get(formatter, formatter)}},
         tooltipAnimationDuration=0,
     )
     return parts.described(chart, label)
@@ -53,7 +52,7 @@ def histogram(one: Distribution, colour: str = BLUE) -> Component:
     total = sum(one.counts)
     rows = [{"bin": name, "share": round(100 * n / total, 2)} for name, n in zip(bins(one.edges), one.counts, strict=True)]
     label = f"Distribution of {one.name} in {one.unit}: {in_words(one)}"
-    return bars(rows, "bin", {"share": colour}, label=label, axis=one.unit, formatter="percent")
+    return bars(rows, "bin", {"share": colour}, label=label, formatter="percent")
 
 
 def bins(edges: Sequence[float]) -> list[str]:

@@ -22,13 +22,12 @@ def numbers(summary: TripsSummary, zone: ZoneInfo) -> Component:
     about = "" if summary.exact else "about, as the database estimates"
     span = f"{said.day(summary.first_pickup_at, zone)} to {said.day(summary.last_pickup_at, zone)}"
     days = days_between(summary)
-    head = parts.tiles(
+    return parts.tiles(
         parts.tile("Trips", words.count(summary.trips), about),
         parts.tile("Mean duration", words.minutes(summary.mean_minutes, 1), _of(summary)),
         parts.tile("Vendors", words.count(len(summary.vendors)), vendor_shares(summary)),
         parts.tile("Days", words.count(days), span, means="Days from the first pickup to the last, both counted."),
     )
-    return parts.stack(head, parts.sentence(extremes(summary.hours)))
 
 
 def days_between(summary: TripsSummary) -> int | None:
@@ -76,7 +75,7 @@ def hour_name(number: int) -> str:
 def by_hour(summary: TripsSummary) -> Component:
     """Trips and mean duration by hour of the day, city time."""
     rows = [_row(hour, "hour", str(hour.number)) for hour in summary.hours]
-    return _pair("By hour of the day", "City time, hour of the pickup.", rows, "hour", "hour of the day")
+    return _pair("By hour of the day", extremes(summary.hours), rows, "hour", "hour of the day")
 
 
 def by_weekday(summary: TripsSummary) -> Component:
@@ -136,7 +135,7 @@ def _pair(title: str, note: str, rows: list[dict[str, object]], key: str, of: st
 
 def _distribution(one: Distribution) -> Component:
     title = f"{TITLES.get(one.name, one.name.capitalize())}, {one.unit}"
-    words_below = dmc.Text(f"{charts.in_words(one).capitalize()}.", size="xs", c="dimmed")
+    words_below = dmc.Text(f"{said.sentence(charts.in_words(one))}.", size="xs", c="dimmed")
     chart = charts.histogram(one, COLOURS.get(one.name, theme.BLUE))
     return dmc.Stack([dmc.Text(title, size="sm", fw=500), chart, words_below], gap="xs")
 
@@ -154,5 +153,6 @@ def _refusals(title: str, rows: Sequence[RefusedRows], none: str) -> Component:
 
 def _reason(row: RefusedRows) -> Component:
     return dmc.Stack(
-        [dmc.Text(row.description.capitalize(), size="sm"), dmc.Text(row.reason, size="xs", c="dimmed", ff="monospace")], gap=0
+        [dmc.Text(said.sentence(row.description), size="sm"), dmc.Text(row.reason, size="xs", c="dimmed", ff="monospace")],
+        gap=0,
     )

@@ -49,7 +49,7 @@ def in_words(found: Sequence[ReasonCount]) -> str:
 def reason_name(one: ReasonCount) -> Component:
     """The sentence, and the name that commands and metrics use."""
     name = dmc.Text(one.reason, size="xs", c="dimmed", ff="monospace")
-    return dmc.Stack([dmc.Text(one.description.capitalize(), size="sm"), name], gap=0)
+    return dmc.Stack([dmc.Text(said.sentence(one.description), size="sm"), name], gap=0)
 
 
 def letter_rows(found: DeadLetters, zone: ZoneInfo) -> list[dict[str, Any]]:
@@ -78,7 +78,7 @@ def opened(letter: DeadLetter, zone: ZoneInfo) -> Component:
     """One letter: where it came from, why it was refused, and, for an operator, what it says."""
     facts = parts.facts(
         [
-            ("Reason", f"{letter.description.capitalize()} ({letter.reason})"),
+            ("Reason", f"{said.sentence(letter.description).rstrip('.')} ({letter.reason})"),
             ("Detail", letter.detail or words.NOTHING),
             ("From", f"{letter.topic}, partition {letter.partition}, offset {letter.offset}"),
             ("Record's time", parts.when(letter.record_at, zone, short=False)),

@@ -17,7 +17,7 @@ def text(field: str, title: str, *, width: int = 140, grow: int = 0, hover: str 
 
 def number(field: str, title: str, digits: int = 0, *, width: int = 110, unit: str = "") -> Column:
     """A column of numbers, right-aligned, nothing where there is none."""
-    shown = f"params.value == null ? '-' : d3.format(',.{digits}f')(params.value)"
+    shown = f"params.value == null ? '-' : d3.format(',.{digits}f')(params.value).replaceAll(',', '\u2009')"
     name = f"{title} ({unit})" if unit else title
     return {
         "field": field,
@@ -25,7 +25,6 @@ def number(field: str, title: str, digits: int = 0, *, width: int = 110, unit: s
         "type": "rightAligned",
         "width": width,
         "minWidth": width,
-        "filter": "agNumberColumnFilter",
         "valueFormatter": {"function": shown},
     }
 
@@ -38,7 +37,6 @@ def linked(field: str, title: str, *, width: int = 110) -> Column:
         "width": width,
         "minWidth": width,
         "cellRenderer": "markdown",
-        "linkTarget": "_blank",
     }
 
 
@@ -59,7 +57,9 @@ def grid(
         "enableCellTextSelection": True,
         "ensureDomOrder": True,
         "suppressCellFocus": False,
-        "overlayNoRowsTemplate": "Nothing here yet.",
+        "localeText": {"noRowsToShow": "Nothing here yet."},
+        "rowHeight": 36,
+        "headerHeight": 38,
     }
     if height is None:
         options["domLayout"] = "autoHeight"
@@ -73,9 +73,11 @@ def grid(
         defaultColDef={
             "sortable": True,
             "resizable": True,
-            "filter": True,
+            "filter": search,
             "floatingFilter": search,
-            "suppressHeaderMenuButton": not search,
+            "suppressHeaderMenuButton": True,
+            "suppressHeaderFilterButton": True,
+            "suppressFloatingFilterButton": True,
         },
         dashGridOptions=options,
         columnSize=None,

@@ -18,17 +18,17 @@ from schemas.http.quality import Cohort, Quality
 from schemas.http.snapshot import Areas
 
 COLUMNS = [
-    grids.text("started", "Trained", width=175, hover="started_utc"),
-    grids.text("candidate", "Kind", width=130),
-    grids.text("version", "Version", width=100),
-    grids.text("role", "Role", width=150),
-    grids.number("rmse", "RMSE", 2, unit="min"),
-    grids.number("mae", "MAE", 2, unit="min"),
-    grids.number("r2", "R²", 3, width=90),
-    grids.number("seconds", "Took", 1, unit="s"),
-    grids.number("rows", "Trips", 0),
-    grids.text("reason", "Why", width=220, grow=1),
-    grids.linked("run", "Run", width=100),
+    grids.text("started", "Trained", width=165, hover="started_utc"),
+    grids.text("candidate", "Kind", width=105),
+    grids.text("version", "Version", width=85),
+    grids.text("role", "Role", width=115),
+    grids.number("rmse", "RMSE", 2, unit="min", width=100),
+    grids.number("mae", "MAE", 2, unit="min", width=95),
+    grids.number("r2", "R²", 3, width=75),
+    grids.number("seconds", "Took", 1, unit="s", width=85),
+    grids.number("rows", "Trips", 0, width=90),
+    grids.text("reason", "Why", width=140, grow=1),
+    grids.linked("run", "Run", width=95),
 ]
 
 
@@ -152,7 +152,7 @@ def reigns(models: Models, now: datetime, zone: ZoneInfo) -> Component:
             parts.when(reign.since, zone),
             "now" if reign.until is None else parts.when(reign.until, zone),
             words.seconds(((reign.until or now) - reign.since).total_seconds()),
-            f"{reign.how}, by {reign.actor}: {reign.reason}",
+            said.sentence(f"{reign.how.replace('_', ' ')} by {reign.actor}: {reign.reason}"),
         )
         for reign in sorted(models.reigns, key=lambda reign: reign.since, reverse=True)
     ]
@@ -164,9 +164,11 @@ def strip(found: Sequence[Reign], now: datetime, zone: ZoneInfo) -> Component:
     """Reigns as parts of one bar, oldest left, widths to scale (none thinner than can be seen)."""
     ordered = sorted(found, key=lambda reign: reign.since)
     sections = [
-        dmc.Tooltip(
-            dmc.ProgressSection(dmc.ProgressLabel(f"v{reign.version}"), value=width, color=colour_of(reign.version)),
-            label=_in_office(reign, zone),
+        html.Div(
+            f"v{reign.version}",
+            className="reign",
+            title=_in_office(reign, zone),
+            style={"width": f"{width:.2f}%", "backgroundColor": colour_of(reign.version)},
         )
         for reign, width in zip(ordered, widths(ordered, now), strict=True)
     ]
@@ -174,10 +176,11 @@ def strip(found: Sequence[Reign], now: datetime, zone: ZoneInfo) -> Component:
         [dmc.Text(said.minute(ordered[0].since, zone), size="xs", c="dimmed"), dmc.Text("now", size="xs", c="dimmed")],
         justify="space-between",
     )
-    return dmc.Stack([dmc.ProgressRoot(sections, size=28, radius="sm"), ends], gap=4)
+    label = f"Champions since {said.minute(ordered[0].since, zone)}: {', '.join(f'v{reign.version}' for reign in ordered)}"
+    return dmc.Stack([parts.described(html.Div(sections, className="reigns"), label), ends], gap=4)
 
 
-LEAST = 3.0  # percent of the strip
+LEAST = 4.0  # percent of the strip: room for a name
 
 
 def widths(ordered: Sequence[Reign], now: datetime) -> list[float]:

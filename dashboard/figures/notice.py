@@ -23,7 +23,6 @@ def kept(trouble: str, as_of: datetime | None, zone: ZoneInfo) -> Component:
         radius="md",
         p="sm",
         className="notice",
-        role="status",
     )
 
 

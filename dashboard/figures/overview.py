@@ -62,7 +62,7 @@ def error_now(quality: Quality, info: ModelInfo | None) -> Component:
         parts.tile(
             "RMSE now", words.minutes(cohort.rmse_minutes, 2), against(cohort.rmse_minutes, promised.get("rmse_minutes"))
         ),
-        parts.tile("Inside the interval", words.percent(cohort.interval_coverage, 1), "90% is right", means=COVERAGE),
+        parts.tile("Inside the interval", words.percent(cohort.interval_coverage, 1), "90 % is right", means=COVERAGE),
         parts.tile("Bias", words.minutes(cohort.bias_minutes, 2), "above 0: predicted too long"),
     )
     note = f"Over {said.several(cohort.settled, 'mature trip')} of the stream; {pending(quality)}."
@@ -85,7 +85,7 @@ def against(now: float | None, then: float | None) -> str:
     change = now / then - 1
     if abs(change) < 0.005:  # noqa: PLR2004 - what rounds to 0%
         return f"as in training ({words.minutes(then, 2)})"
-    return f"{abs(change):.0%} {'above' if change > 0 else 'below'} training ({words.minutes(then, 2)})"
+    return f"{words.percent(abs(change), 0)} {'above' if change > 0 else 'below'} training ({words.minutes(then, 2)})"
 
 
 def champion_cohort(cohorts: Sequence[Cohort]) -> Cohort | None:

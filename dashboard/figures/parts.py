@@ -31,9 +31,8 @@ def tile(label: str, value: Content, below: Content = "", *, means: str = "", to
     """One number with its name; `means` defines it, on hover and for screen readers."""
     name = dmc.Text(label, size="sm", c="dimmed", className="tile-label")
     heading = dmc.Tooltip(name, label=means, multiline=True, w=260, withArrow=True) if means else name
-    colour = f"var(--mantine-color-{COLOURS[tone]}-text)" if tone else None
-    rest: list[Any] = [dmc.Text(below, size="xs", c="dimmed", component="div")] if below else []
-    number = dmc.Text(value, fz=26, fw=650, lh=1.25, c=colour, className="tile-value", component="div")
+    rest: list[Any] = [dmc.Box(below, fz="xs", c="dimmed")] if below else []
+    number = dmc.Box(value, fz=26, fw=650, lh=1.25, className=f"tile-value {toned(tone)}")
     return dmc.Paper([heading, number, *rest], withBorder=True, p="md", radius="md", h="100%", className="tile")
 
 
@@ -46,7 +45,7 @@ def card(title: str, *content: Content, note: Content = "", action: Component | 
     """A titled box."""
     head: list[Any] = [dmc.Title(title, order=3, fz="md", fw=600)]
     if note:
-        head.append(dmc.Text(note, size="sm", c="dimmed", component="div"))
+        head.append(dmc.Box(note, fz="sm", c="dimmed"))
     heading = dmc.Group(
         [dmc.Stack(head, gap=2, style={"flex": 1, "minWidth": 0}), *([action] if action else [])], align="start"
     )
@@ -73,7 +72,12 @@ def when(instant: datetime | None, zone: ZoneInfo, *, short: bool = True) -> Com
 
 def badge(text: str, tone: Tone = "quiet") -> Component:
     """A state in a word; the colour never says anything that the word does not."""
-    return dmc.Badge(text, color=COLOURS[tone], variant="light", radius="sm", tt="none", fw=600)
+    return html.Span(text, className=f"badge {toned(tone)}")
+
+
+def toned(tone: Tone | None) -> str:
+    """The class that colours text and badges, legible on both grounds."""
+    return f"tone tone-{tone}" if tone else ""
 
 
 def facts(rows: Sequence[tuple[str, Content]]) -> Component:
@@ -92,33 +96,34 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Content]], *, label: 
 
 def described(picture: Component, label: str) -> Component:
     """A picture and what is seen on it, for those who do not see it."""
-    return dmc.Box(picture, className="chart", **{"role": "img", "aria-label": label})
+    said_aloud: dict[str, Any] = {"role": "img", "aria-label": label}
+    return html.Div(picture, className="chart", **said_aloud)
 
 
 def sentence(text: Content) -> Component:
     """Something in words."""
-    return dmc.Text(text, size="sm", component="div")
+    return dmc.Box(text, fz="sm")
 
 
 def empty(text: Content, command: str = "") -> Component:
     """Says why there is nothing here and what would change it."""
     more: list[Any] = [dmc.Code(command, fz="sm")] if command else []
-    return dmc.Stack([dmc.Text(text, size="sm", c="dimmed", component="div"), *more], gap="xs", py="sm", className="empty")
+    return dmc.Stack([dmc.Box(text, fz="sm", c="dimmed"), *more], gap="xs", py="sm", className="empty")
 
 
 def problem(title: str, detail: str) -> Component:
     """Something that was refused, in the API's words."""
-    return dmc.Alert(detail, title=title, color="red", variant="light", radius="md", role="alert")
+    return dmc.Alert(detail, title=title, color="red", variant="light", radius="md")
 
 
 def said_well(text: str) -> Component:
     """Something that was done."""
-    return dmc.Alert(text, color="teal", variant="light", radius="md", role="status")
+    return dmc.Alert(text, color="teal", variant="light", radius="md")
 
 
 def link(text: str, address: str) -> Component:
     """Leads out of the board, into a tab of its own."""
-    return dmc.Anchor(text, href=address, target="_blank", size="sm", rel="noreferrer")
+    return dmc.Anchor(text, href=address, target="_blank", size="sm")
 
 
 def command(text: str, label: str = "Copy") -> Component:

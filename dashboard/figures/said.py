@@ -16,6 +16,11 @@ def ago(then: datetime | None, now: datetime) -> str:
     return "never" if then is None else f"{words.age((now - then).total_seconds())} ago"
 
 
+def sentence(text: str) -> str:
+    """Begins with a capital; the rest stays as it is, since names and abbreviations do."""
+    return text[:1].upper() + text[1:]
+
+
 def metric(value: float | None) -> str:
     """A number without a unit, such as R²: 0.712."""
     return words.number(value, 3)

@@ -27,6 +27,7 @@ NAMES = {
     "registry": "Model registry",
     "worker": "Worker",
 }
+BAD_ERRORS = 0.01
 LINKS = (
     ("/docs", "Try the routes"),
     ("/redoc", "Read the reference"),
@@ -74,7 +75,7 @@ def traffic(found: ApiTraffic) -> Component:
         parts.tile("Requests", f"{words.number(found.requests_per_second, 1)} /s", "mean of the last minute"),
         parts.tile("Latency, half", words.seconds(found.p50_seconds), "half of the requests are faster"),
         parts.tile("Latency, 99 %", words.seconds(found.p99_seconds), "one in a hundred is slower"),
-        parts.tile("Errors", words.percent(found.error_share, 2), "of all answers", tone="bad" if found.error_share else None),
+        parts.tile("Errors", words.percent(found.error_share, 2), "of all answers", tone=error_tone(found.error_share)),
     )
     line = dmc.Sparkline(data=found.requests, h=64, curveType="linear", color="blue", fillOpacity=0.15, strokeWidth=1.5)
     picture = parts.described(line, f"Requests a second over the last {len(found.requests)} seconds, {peak(found)}")
@@ -86,6 +87,11 @@ def traffic(found: ApiTraffic) -> Component:
         body = parts.empty("Nothing was asked in the last minute.")
     caption = dmc.Text(f"Requests a second over the last minute; {peak(found)}", size="xs", c="dimmed")
     return parts.card("Traffic", head, dmc.Stack([picture, caption], gap=4), body)
+
+
+def error_tone(share: float) -> Tone | None:
+    """From one in a hundred on it is bad, any is worth a look."""
+    return None if not share else "bad" if share >= BAD_ERRORS else "warning"
 
 
 def peak(found: ApiTraffic) -> str:

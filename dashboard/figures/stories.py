@@ -53,7 +53,7 @@ def timeline(events: Sequence[Told], zone: ZoneInfo) -> Component:
     """The newest first; more than a screen of them are only counted."""
     items = [
         dmc.TimelineItem(
-            [parts.sentence(event.why), dmc.Text(parts.when(event.at, zone), size="xs", c="dimmed", component="div")],
+            [parts.sentence(event.why), dmc.Box(parts.when(event.at, zone), fz="xs", c="dimmed")],
             title=event.what,
             color=parts.COLOURS[event.tone],
             lineVariant="solid",

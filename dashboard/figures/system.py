@@ -98,11 +98,15 @@ def lag(panel: Panel[Cards]) -> Component:
         return parts.card("Lag of the stream", parts.empty(panel.error or "It has not been measured yet."))
     events, seconds = cards.lag_events.value, cards.lag_seconds.value
     numbers = parts.tiles(
-        parts.tile("Lag", f"{words.count(events)} events", "published and not yet scored"),
+        parts.tile("Lag", _events(events), "published and not yet scored"),
         parts.tile("Behind by", words.seconds(seconds), "age of the oldest of them"),
         columns=2,
     )
     return parts.card("Lag of the stream", numbers)
+
+
+def _events(number: float | None) -> str:
+    return words.NOTHING if number is None else said.several(round(number), "event")
 
 
 def builds(found: Builds, zone: ZoneInfo) -> Component:

@@ -83,6 +83,7 @@ def city_map(areas: Areas, trips: Mapping[str, int], places: Mapping[End, tuple[
         dark=False, height=HEIGHT, margin={"l": 0, "r": 0, "t": 0, "b": 0}, hovermode="closest", dragmode="pan"
     )
     layout.showlegend = False
+    layout.modebar = {"bgcolor": "rgba(0,0,0,0)", "color": theme.GREY, "activecolor": theme.BLUE}
     layout.xaxis = {"range": [box.west, box.east], "visible": False, "constrain": "range"}
     ratio = 1 / math.cos(math.radians((areas.south + areas.north) / 2))
     layout.yaxis = {
@@ -155,9 +156,8 @@ def clicked(click: object) -> tuple[float, float] | None:
     return round(float(points[0]["y"]), DECIMALS), round(float(points[0]["x"]), DECIMALS)
 
 
-def chosen(typed: Typed) -> dict[End, tuple[float, float]] | None:
-    """Both places as they stand in the form; None while one of them is not complete."""
-    numbers = typed[:4]
+def chosen(numbers: Sequence[Any]) -> dict[End, tuple[float, float]] | None:
+    """Both places from the form's four coordinates; None while one of them is not there."""
     if not all(isinstance(number, int | float) for number in numbers):
         return None
     return {"pickup": (numbers[0], numbers[1]), "dropoff": (numbers[2], numbers[3])}
@@ -262,7 +262,11 @@ def refused(title: str, detail: str, problem: Problem | None) -> Component:
     wait = problem.retry_after_seconds if problem else None
     again = [parts.sentence(f"Try again in {words.seconds(wait)}.")] if wait else []
     return dmc.Alert(
-        parts.stack(parts.sentence(detail), *more, *again), title=title, color="red", variant="light", radius="md", role="alert"
+        parts.stack(parts.sentence(detail), *more, *again),
+        title=title,
+        color="red",
+        variant="light",
+        radius="md",
     )
 
 

@@ -147,7 +147,7 @@ def _moving(app: Dash) -> None:
     @app.callback(Output(GRAPH, "figure"), *(Input(name, "value") for name in PLACES), prevent_initial_call=True)
     async def move(*values: Any) -> Any:  # noqa: ANN401 - Dash's own
         """Both places on the map follow the form."""
-        places = try_it.chosen(Typed(*values, None, None, None))
+        places = try_it.chosen(values)
         if places is None:
             return no_update
         patch = Patch()
