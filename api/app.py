@@ -56,10 +56,9 @@ def create_application(serve: Serve, reads: Sequence[APIRouter], lifespan: Lifes
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=serve.caps.body_bytes,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    app.router.routes.extend(predict_routes(serve.predictor, serve.caps.body_bytes))  # first, for they are asked most
+    app.router.routes.extend(predict_routes(serve.predictor))  # first, for they are asked most
     app.include_router(index_routes(serve.version))
     app.include_router(health_routes(serve.version, serve.checks, serve.metrics))
     app.include_router(model_routes(serve.model_name, serve.follower, serve.run_url))

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import structlog
 
+from api.background import in_background
 from api.checks import Checks
 from api.metrics import Metrics
 from domain.entities.models import ModelVersion
@@ -54,7 +55,7 @@ class Follower:
 
     async def now(self) -> ChampionReport:
         """Refresh at once. A refresh that is running is waited for, for it may have asked too early."""
-        report = await asyncio.to_thread(self._champion.refresh)
+        report = await in_background(self._champion.refresh)
         self._take(report)
         return report
 

@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any, cast
 
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import Caller, KeyRing, token_of
@@ -21,6 +22,7 @@ log = structlog.get_logger("tripcast.api")
 UNLIMITED = frozenset({"/livez", "/readyz"})  # whoever asks for health must be answered
 REQUEST_ID = re.compile(rb"[\w.-]{1,64}")
 TRACEPARENT = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+CLIENT_GONE = 499  # nobody reads this status; it is counted apart from answers
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -67,7 +69,9 @@ class Front:
         try:
             self._admit(exchange)
             async with asyncio.timeout(self._caps.deadline_seconds) as deadline:
-                await self._app(scope, receive, exchange.send)
+                await self._app(scope, exchange.capped(receive, self._caps.body_bytes), exchange.send)
+        except ClientDisconnect:
+            exchange.status = CLIENT_GONE
         except Exception as error:  # noqa: BLE001 - the last stop: whatever it is, the caller gets a problem and the log its name
             if isinstance(error, TimeoutError) and deadline.expired():
                 error = overloaded(f"There was no answer within {self._caps.deadline_seconds:g} s.")
@@ -108,6 +112,20 @@ class Exchange:
             self.started, self.status = True, message["status"]
             message["headers"] = self._all_headers(list(message.get("headers", ())))
         await self._send(message)
+
+    def capped(self, receive: Receive, most_bytes: int) -> Receive:
+        """Raises ApiProblem 413 where the body turns out to be too large, for its length need not be stated."""
+        read = 0
+
+        async def next_message() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > most_bytes:
+                raise too_large(most_bytes)
+            return message
+
+        return next_message
 
     async def fail(self, error: Exception, receive: Receive) -> None:
         """Answer with the error's problem, unless an answer is on its way; what nobody foresaw goes into the log."""

@@ -10,6 +10,7 @@ from limits.strategies import FixedWindowRateLimiter
 from api.problems import ApiProblem
 
 MOST_COUNTED = 20_000  # then windows that are over are dropped
+TIDY_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Windows(Storage):
     def __init__(self) -> None:
         super().__init__()
         self._counts: dict[str, tuple[int, float]] = {}  # count, end of the window
+        self._tidied = 0.0
 
     @property
     def base_exceptions(self) -> type[Exception]:
@@ -69,7 +71,8 @@ class Windows(Storage):
         self._counts.pop(key, None)
 
     def _make_room(self, now: float) -> None:
-        if len(self._counts) >= MOST_COUNTED:
+        if len(self._counts) >= MOST_COUNTED and now - self._tidied > TIDY_SECONDS:
+            self._tidied = now
             self._counts = {key: window for key, window in self._counts.items() if window[1] > now}
 
 

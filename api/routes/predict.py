@@ -11,7 +11,6 @@ from starlette.types import Message, Receive, Scope, Send
 from api.answers import encode
 from api.openapi import Operations, operation
 from api.predict import Predictor
-from api.problems import too_large
 from api.requests import decode
 from schemas.http.predictions import BatchPrediction, BatchRequest, Prediction, PredictionRequest
 
@@ -21,8 +20,8 @@ CONTENT_TYPE = (b"content-type", b"application/json")
 Predict = Callable[[bytes, str | None], Awaitable[bytes]]
 
 
-def predict_routes(predictor: Predictor, most_bytes: int) -> list[BaseRoute]:
-    """Two routes; `most_bytes` is the largest body."""
+def predict_routes(predictor: Predictor) -> list[BaseRoute]:
+    """Two routes."""
     one, many = msgspec.json.Decoder(PredictionRequest), msgspec.json.Decoder(BatchRequest)
 
     async def predict(body: bytes, key_id: str | None) -> bytes:
@@ -32,8 +31,8 @@ def predict_routes(predictor: Predictor, most_bytes: int) -> list[BaseRoute]:
         return encode(await predictor.batch(decode(many, body).trips, key_id))
 
     return [
-        Route(ONE, Endpoint(ONE, predict, most_bytes), methods=["POST"], name="predict"),
-        Route(MANY, Endpoint(MANY, predict_batch, most_bytes), methods=["POST"], name="predict_batch"),
+        Route(ONE, Endpoint(ONE, predict), methods=["POST"], name="predict"),
+        Route(MANY, Endpoint(MANY, predict_batch), methods=["POST"], name="predict_batch"),
     ]
 
 
@@ -58,20 +57,19 @@ class Endpoint:
 
     path: str
     predict: Predict
-    most_bytes: int
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         scope["state"]["route"] = self.path  # for the metrics: the router names only FastAPI's own
-        body = await _body(receive, self.most_bytes)
+        body = await _body(receive)
         content = await self.predict(body, scope["state"]["caller"].key_id)
         headers = [CONTENT_TYPE, (b"content-length", b"%d" % len(content))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
 
-async def _body(receive: Receive, most_bytes: int) -> bytes:
-    """All of it. Raises ApiProblem 413 as soon as it is too much."""
+async def _body(receive: Receive) -> bytes:
+    """All of it; what stands before all routes sees to it that it is not too much."""
     body = b""
     while True:
         message: Message = await receive()
@@ -79,7 +77,5 @@ async def _body(receive: Receive, most_bytes: int) -> bytes:
             raise ClientDisconnect
         part: bytes = message.get("body", b"")
         body = body + part if body else part
-        if len(body) > most_bytes:
-            raise too_large(most_bytes)
         if not message.get("more_body", False):
             return body
