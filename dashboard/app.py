@@ -1,6 +1,6 @@
 """The board as a Dash application: frame, pages, and the one callback that moves everything."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 
 from dashboard.client import ApiError
 from dashboard.frame import frame, status
-from dashboard.page import Context, Page
+from dashboard.page import Context, News, Page
 from dashboard.poller import Key, Seen
 from dashboard.view import View, view_of
 
@@ -82,10 +82,10 @@ def _in_browser(app: Dash, function: ClientsideFunction, *arguments: object, **o
 def _open_pages(app: Dash, context: Context, pages: Sequence[Page]) -> None:
     @app.callback(Output("page", "children"), Output("known", "data"), Input("route", "data"), State("view", "data"))
     async def show(route: str | None, view: object) -> Any:  # noqa: ANN401 - Dash's own
-        """The page at the address. What the browser knows of the page before is forgotten."""
+        """The page at the address, and what the browser knows with it."""
         if route is None:
-            return no_update
-        return await _opened(context, _page_at(pages, route), view_of(view)), {}
+            return no_update, no_update
+        return await _opened(context, _page_at(pages, route), view_of(view))
 
 
 def _tick(app: Dash, context: Context, pages: Sequence[Page]) -> None:
@@ -127,12 +127,29 @@ def _page_at(pages: Sequence[Page], route: str) -> Page:
     return next((page for page in pages if page.path == path), pages[0])
 
 
-async def _opened(context: Context, page: Page, view: View) -> Component:
+async def _opened(context: Context, page: Page, view: View) -> tuple[Component, dict[str, str]]:
     try:
-        return await page.layout(context, view)
+        root = await page.layout(context, view)
+        news = await page.news(context, view, await context.poller.latest(Key(view.period, view.area)), {})
     except ApiError as error:
         words = [html.Strong(error.title), html.Span(error.detail)]
-        return html.Div(html.Div(words, className="banner banner-alarm", role="alert"), id=f"page-{page.name}")
+        return html.Div(html.Div(words, className="banner banner-alarm", role="alert"), id=f"page-{page.name}"), {}
+    return _filled(root, news), dict(news.known)
+
+
+def _filled(root: Component, news: News) -> Component:
+    """The page as if its news had come already: a paused page moves no more, and no page begins empty."""
+    parts = {part.id: part for part in (root, *_parts_of(root)) if getattr(part, "id", None)}
+    for name, props in news.props.items():
+        for prop, value in props.items():
+            if name in parts:
+                setattr(parts[name], prop, value)
+    return root
+
+
+def _parts_of(root: Component) -> Iterable[Component]:
+    found: Iterable[Component] = root._traverse()  # type: ignore[no-untyped-call]
+    return found
 
 
 def _log_error(error: Exception) -> None:

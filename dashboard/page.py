@@ -8,6 +8,7 @@ from dash import Dash
 from dash.development.base_component import Component
 
 from dashboard.client import Client
+from dashboard.drawings import Drawings
 from dashboard.poller import Poller, Seen
 from dashboard.readings import Readings
 from dashboard.settings import BoardSettings
@@ -25,6 +26,7 @@ class Context:
     client: Client
     poller: Poller
     readings: Readings
+    drawings: Drawings = field(default_factory=Drawings)
 
     @property
     def api_public(self) -> str:

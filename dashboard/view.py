@@ -19,7 +19,7 @@ UTC = ZoneInfo("UTC")
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """`zone`: the browser's time zone. `query`: the other parameters of the address."""
+    """`zone`: the browser's time zone. `webgl`: it can draw maps. `query`: the other parameters of the address."""
 
     period: Period = DEFAULT_PERIOD
     paused: bool = False
@@ -28,6 +28,7 @@ class View:
     metric: Metric = "trips"
     end: End = "pickup"
     zone: ZoneInfo = UTC
+    webgl: bool = True
     query: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -53,6 +54,7 @@ def view_of(data: object) -> View:
         metric=_one_of(said.get("metric"), get_args(Metric)),
         end=_one_of(said.get("end"), get_args(End)),
         zone=_zone(said.get("zone")),
+        webgl=said.get("webgl") is not False,
         query={str(name): str(value) for name, value in query.items()} if isinstance(query, dict) else {},
     )
 

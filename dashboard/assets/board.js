@@ -8,6 +8,15 @@
   const set = (id, props) => window.dash_clientside.set_props(id, props);
   const nothing = () => window.dash_clientside.no_update;
 
+  const WEBGL = (function () {
+    try {
+      return Boolean(document.createElement("canvas").getContext("webgl"));
+    } catch (_error) {
+      return false;
+    }
+  })();
+  document.documentElement.classList.toggle("no-webgl", !WEBGL);
+
   function preferred() {
     return window.matchMedia && window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   }
@@ -24,6 +33,7 @@
       metric: given.get("metric") || DEFAULT.metric,
       end: given.get("end") || DEFAULT.end,
       zone: Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC",
+      webgl: WEBGL,
       query: query,
     };
   }
@@ -57,6 +67,12 @@
 
   document.addEventListener("visibilitychange", function () {
     set("tick", { interval: document.hidden ? RESTING : TICK });
+  });
+
+  window.dashAgGridFunctions = Object.assign({}, window.dashAgGridFunctions, {
+    tripOfKey: function (params, setEventData) {
+      if (params.event && params.event.key === "Enter") setEventData({ rowId: params.node.id });
+    },
   });
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
