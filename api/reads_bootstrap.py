@@ -41,6 +41,7 @@ from api.reads.gauges import watch_lag
 from api.reads.library import Library
 from api.reads.live import LivePanels
 from api.reads.machine import RoleWatch, unknown_role
+from api.reads.memory import Keeper
 from api.reads.panels import Shelf
 from api.reads.parts import Parts, Reads, Self
 from api.reads.ports import Answers, LiveQueries
@@ -62,7 +63,7 @@ from schemas.http.health import Pool, RoleStatus, Setting
 from schemas.http.snapshot import Area, Areas
 from schemas.topics import TRIP_EVENTS
 
-READ_SECONDS = 2.0  # a statement of the reading routes
+READ_SECONDS = 5.0  # a statement of the reading routes; no snapshot waits so long, but a chart of many days may need it
 READERS = 4  # connections for them
 WATCH_SECONDS = 1.0  # a statement of the sampler, which has a connection of its own: a slow chart must not look like a fault
 SLOW_SECONDS = 20.0  # what describes all trips, on a connection of its own
@@ -121,7 +122,8 @@ async def _opened(settings: ApiSettings, checks: Checks, metrics: Metrics, matur
         web = await stack.enter_async_context(WebReader())
         ends = EndsOfTopic(settings.kafka, settings.topic_prefix + TRIP_EVENTS.name)
         stack.push_async_callback(ends.close)
-        sampler = Sampler(_sources(settings, pools, ends, web, metrics), checks)
+        keeper = Keeper(partial(minutes_since, pools.own), partial(write_minute, pools.own))
+        sampler = Sampler(_sources(settings, pools, ends, web, metrics), keeper, checks)
         watch_lag(sampler, metrics.registry)
         grid, shelf, clock = AreaGrid(settings.rules().area), Shelf(), settings.clock()
         stack.push_async_callback(shelf.stop)
@@ -159,8 +161,6 @@ def _sources(settings: ApiSettings, pools: Pools, ends: EndsOfTopic, web: WebRea
         stored=lambda: stored_stream(pools.watch, topic),
         ends=ends,
         workers={address: partial(_metrics_of, web, address) for address in addresses(settings.api_workers)},
-        load=lambda since: minutes_since(pools.own, since),
-        keep=lambda minute: write_minute(pools.own, minute),
         requests=lambda: float(metrics.recent.answered),
     )
 

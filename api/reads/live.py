@@ -13,7 +13,7 @@ from api.reads.panels import Cached, Shelf
 from api.reads.periods import SPANS, SPARK, EventSpan, event_span
 from api.reads.ports import LiveQueries
 from api.reads.retraining import retraining
-from api.reads.rings import Past, Ring, past, slot_of
+from api.reads.rings import Past, Ring, slot_of
 from api.reads.sampler import Sampler
 from api.reads.signals import SHOWN, drift
 from domain.entities.models import LifecycleEvent
@@ -152,7 +152,7 @@ class LivePanels:
             step = float(stretch.at[1] - stretch.at[0]) if len(ring) > 1 else 60.0
             return until - float(stretch.at[0]), max(step, 60.0), Past(stretch, ring.partitions)
         span = SPANS[period]
-        found = past(self.sampler.minutes, self.sampler.seconds, until - times * span.seconds - span.step, until + 1)
+        found = self.sampler.memory.past(until - times * span.seconds - span.step, until + 1)
         return span.seconds, span.step, found
 
     def _quarantined_card(self) -> Card:
@@ -161,7 +161,7 @@ class LivePanels:
             return Card(value=None, previous=None, level="unknown", spark=[])
         count, before, spark = counted(by_minute, self.now())
         until = self.now().timestamp()
-        received = past(self.sampler.minutes, self.sampler.seconds, until - HOUR_SECONDS, until + 1).stretch.total("received")
+        received = self.sampler.memory.past(until - HOUR_SECONDS, until + 1).stretch.total("received")
         return Card(value=float(count), previous=float(before), level=share_level(count, received), spark=spark)
 
     def _champion_card(self) -> ChampionCard:
@@ -191,7 +191,7 @@ class LivePanels:
             first, last = bounds
             return event_span(first, max(last + timedelta(minutes=1), newest or last))
         length = timedelta(seconds=SPANS[period].seconds)
-        told = self.sampler.event_time_at(self.now() - length)
+        told = self.sampler.memory.event_time_at(self.now() - length)
         since = newest - length if told is None else min(told, newest)
         return event_span(since - reach, newest)
 

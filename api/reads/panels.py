@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Hashable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -16,6 +16,7 @@ log = structlog.get_logger("tripcast.api.panels")
 
 SHARE_OF_TIME = 10  # a panel that takes long is read less often: of any stretch of time it takes this part at most
 FORGOTTEN_SECONDS = 30.0  # then what nobody looked at is dropped
+LATE_SECONDS = 3.0  # what was read that short a time ago is no news, but no trouble either
 LATE = "The database is slow; what was read before is shown."
 Data = TypeVar("Data")
 
@@ -45,7 +46,8 @@ class Cached(Generic[Data]):
             try:
                 await self._asking(seconds)
             except TimeoutError:
-                self.error = LATE
+                if self.as_of is None or self._now() - self.as_of > timedelta(seconds=self._every + LATE_SECONDS):
+                    self.error = LATE
         return self
 
     def panel(self, error: str | None = None) -> Panel[Data]:

@@ -222,7 +222,7 @@ def minute_of(seconds: Stretch, partitions: list[int], minute: float) -> Service
     newest, lag = steps.last("event_time"), _last_row(steps.lag_events)
     return ServiceMinute(
         minute=datetime.fromtimestamp(minute, UTC),
-        seconds_seen=min(60, round(steps.total("known"))),
+        seconds_seen=min(60, round(max(steps.total("known"), steps.total("received_known")))),
         received=round(steps.total("received")),
         scored=round(steps.total("scored")),
         quarantined=round(steps.total("quarantined")),

@@ -2,10 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import numpy as np
 import structlog
@@ -13,19 +12,17 @@ import structlog
 from api.checks import Checks
 from api.reads.asking import Asking
 from api.reads.lags import Lag, LagClock
-from api.reads.rings import Ring, Slot, minute_of, slot_of
+from api.reads.memory import Keeper, Memory
+from api.reads.rings import Slot
 from api.reads.status import Seen, Verdict, verdict
 from api.reads.workers import Counters, WorkerReading, parse
-from domain.entities.service import ServiceMinute, StoredStream, TopicEnds
+from domain.entities.service import StoredStream, TopicEnds
 from domain.errors import Unreachable
 
 log = structlog.get_logger("tripcast.api.sampler")
 
 TICK_SECONDS = 0.5
 DEADLINE_SECONDS = 0.7  # of each look
-SECONDS_KEPT = 3660
-MINUTES_KEPT = 2 * 24 * 60 + 60  # two days, so that a day has one to be compared with
-WRITE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +32,6 @@ class Sources:
     stored: Callable[[], Awaitable[StoredStream | None]]
     ends: Callable[[], Awaitable[TopicEnds]]
     workers: dict[str, Callable[[], Awaitable[str]]]
-    load: Callable[[datetime], Awaitable[Sequence[ServiceMinute]]]
-    keep: Callable[[ServiceMinute], Awaitable[None]]
     requests: Callable[[], float] = lambda: 0.0  # answered by this API so far
 
 
@@ -73,23 +68,20 @@ class Look:
 
 
 class Sampler:
-    """See the module. `seconds` and `minutes` hold the past, `look` the present."""
+    """See the module. `memory` holds the past, `look` the present."""
 
-    def __init__(self, sources: Sources, checks: Checks, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self.look = Look()
-        self.seconds, self.minutes = Ring(SECONDS_KEPT), Ring(MINUTES_KEPT)
-        self.started_at = now()
+    def __init__(
+        self, sources: Sources, keeper: Keeper, checks: Checks, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self.look, self.started_at = Look(), now()
+        self.memory = Memory(keeper, self.started_at)
         self._sources, self._checks, self._now = sources, checks, now
         self._stored, self._ends = Asking(sources.stored), Asking(sources.ends)
         self._workers = {name: Asking(read) for name, read in sources.workers.items()}
         self._lags, self._counters = LagClock(), Counters()
-        self._slot: Slot | None = None
         self._ended: tuple[float, int] | None = None  # when the broker last told, and the sum of its ends
         self._ticked: float | None = None
         self._requests = sources.requests()
-        self._loaded = False
-        self._unwritten: list[ServiceMinute] = []
-        self._chores: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """For ever, a tick every half second."""
@@ -106,17 +98,9 @@ class Sampler:
             await self.stop()
 
     async def stop(self) -> None:
-        """End what is under way; keep the minute that has begun."""
+        """End what is under way."""
         await asyncio.gather(self._stored.stop(), self._ends.stop(), *(each.stop() for each in self._workers.values()))
-        if self._chores is not None:
-            self._chores.cancel()
-        self._end_slot()
-        last = self.seconds.all().at[-1] if len(self.seconds) else None
-        minute = minute_of(self.seconds.all(), self.seconds.partitions, last // 60 * 60) if last is not None else None
-        if minute is not None and self._loaded:
-            with suppress(Unreachable, TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await self._sources.keep(minute)
+        await self.memory.close()
 
     async def tick(self) -> None:
         """One look at everything."""
@@ -125,8 +109,7 @@ class Sampler:
         self._note_workers()
         self._relate(now)
         self._count(now)
-        if (self._unwritten or not self._loaded) and (self._chores is None or self._chores.done()):
-            self._chores = asyncio.create_task(self._do_chores(now))
+        self.memory.keep_up(now)
 
     def verdict(self) -> Verdict:
         """What the pill says at this moment."""
@@ -150,15 +133,6 @@ class Sampler:
                 moved_at=look.moved_at,
             )
         )
-
-    def event_time_at(self, wall: datetime) -> datetime | None:
-        """The newest event time that the stream had told by then; None when nobody was looking."""
-        for ring in (self.seconds, self.minutes):
-            known = ring.between(0, wall.timestamp() + 1)
-            if len(known) and ring.all().at[0] <= wall.timestamp():
-                newest = known.last("event_time")
-                return None if newest is None else datetime.fromtimestamp(newest, UTC)
-        return None
 
     # --- looking ------------------------------------------------------------------------------------------------------
 
@@ -234,12 +208,10 @@ class Sampler:
     def _count(self, now: datetime) -> None:
         """Add what is new to the second that it belongs to."""
         at, look = now.timestamp(), self.look
-        if self._slot is None or int(at) != int(self._slot.at):
-            self._end_slot()
-            self._slot = Slot(at=float(int(at)))
-        slot = self._slot
+        slot = self.memory.slot(at)
         self._count_received(slot, at)
-        slot.known += at - self._ticked if self._ticked is not None else 0.0
+        if self._workers and self._ticked is not None:
+            slot.known += at - self._ticked
         self._ticked = at
         for name, reading in look.readings.items():
             new = self._counters.increase(name, reading)
@@ -259,51 +231,6 @@ class Sampler:
             slot.received += total - before[1]
             slot.received_known += at - before[0]
         self._ended = (at, total)
-
-    def _end_slot(self) -> None:
-        slot, self._slot = self._slot, None
-        if slot is None:
-            return
-        self.seconds.add(slot)
-        minute = slot.at // 60 * 60
-        if slot.at == minute + 59 or (len(self.seconds) > 1 and self.seconds.all().at[-2] < minute):
-            self._end_minutes(until=minute if slot.at != minute + 59 else minute + 60)
-
-    def _end_minutes(self, until: float) -> None:
-        """What has become a whole minute moves on."""
-        newest = self.minutes.all().at
-        first = newest[-1] + 60 if len(newest) else self.seconds.all().at[0] // 60 * 60
-        for minute in np.arange(max(first, until - 3600), until, 60):
-            found = minute_of(self.seconds.all(), self.seconds.partitions, float(minute))
-            if found is not None:
-                self.minutes.add(slot_of(found))
-                self._unwritten.append(found)
-
-    # --- keeping ------------------------------------------------------------------------------------------------------
-
-    async def _do_chores(self, now: datetime) -> None:
-        """Load the past once, and write what has become whole; what fails is tried again at a later tick."""
-        with suppress(Unreachable, TimeoutError):
-            if not self._loaded:
-                self._merge(await self._sources.load(now - timedelta(minutes=MINUTES_KEPT)))
-                self._loaded = True
-            while self._unwritten:
-                await self._sources.keep(self._unwritten[0])
-                self._unwritten.pop(0)
-            return
-        del self._unwritten[:-MINUTES_KEPT]
-        await asyncio.sleep(WRITE_SECONDS)
-
-    def _merge(self, stored: Sequence[ServiceMinute]) -> None:
-        """Minutes from before our start, and then our own."""
-        ring, mine = Ring(MINUTES_KEPT), self.minutes.all()
-        first = mine.at[0] if len(mine) else self.started_at.timestamp() // 60 * 60
-        for minute in stored:
-            if minute.minute.timestamp() < first:
-                ring.add(slot_of(minute))
-        for minute in self._unwritten:
-            ring.add(slot_of(minute))
-        self.minutes = ring
 
 
 def _words(error: BaseException) -> str:
