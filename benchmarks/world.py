@@ -18,7 +18,7 @@ from cli.embedded.bootstrap import embedded_kafka, embedded_postgres
 from cli.embedded.mlflow import EmbeddedMlflow
 from cli.embedded.part import Embedded
 from cli.embedded.ports import free_ports
-from cli.embedded.postgres import MLFLOW, OWNER, EmbeddedPostgres
+from cli.embedded.postgres import BOARD, MLFLOW, OWNER, EmbeddedPostgres
 from cli.embedded.secrets import Secrets
 
 REPOSITORY = Path(__file__).parent.parent
@@ -27,12 +27,18 @@ PARTITIONS = 6
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Where everything is."""
+    """Where everything is. `readers`: the database for a login that only reads, of which PostgreSQL logs every statement."""
 
     folder: Path
     kafka: str
     database: str
+    readers: str
     mlflow: str
+
+    @property
+    def postgres_log(self) -> Path:
+        """What PostgreSQL says."""
+        return self.folder / "postgres.log"
 
     def environment(self, **more: str) -> dict[str, str]:
         """What a process of tripcast needs to find this world, and nothing of the caller's own settings."""
@@ -98,12 +104,14 @@ def new_world() -> Iterator[World]:
         folder = Path(name)
         ports = free_ports(4)
         postgres = embedded_postgres(folder / "postgres", folder / "postgres.log", ports[0], Secrets(folder / "secrets.env"))
-        _record_commit_times(postgres)
+        _prepare(postgres)
         kafka = embedded_kafka(folder / "kafka", folder / "kafka.log", ports[1], ports[2])
         mlflow = EmbeddedMlflow(folder / "mlflow", folder / "mlflow.log", ports[3], postgres.address(MLFLOW, MLFLOW))
         for embedded in (postgres, kafka, mlflow):
             _run(embedded, stack)
-        world = World(folder, kafka.address, postgres.address(OWNER, OWNER), mlflow.address)
+        databases = (postgres.address(OWNER, OWNER), postgres.address(BOARD, OWNER))
+        asyncio.run(_alter(postgres.admin, f"alter role {BOARD} set log_statement = 'all'"))
+        world = World(folder, kafka.address, *databases, mlflow.address)
         world.tripcast("migrate")
         yield world
 
@@ -114,16 +122,19 @@ def _run(embedded: Embedded, stack: ExitStack) -> None:
     embedded.complete()
 
 
-def _record_commit_times(postgres: EmbeddedPostgres) -> None:
-    """`pg_xact_commit_timestamp` then tells when a row became visible: a witness that is not ours."""
+def _prepare(postgres: EmbeddedPostgres) -> None:
+    """PostgreSQL then tells when a row became visible, and in its log who sent a statement: witnesses that are not ours."""
     postgres.prepare()
     with postgres.part():
-        asyncio.run(_alter(postgres.admin))
+        asyncio.run(
+            _alter(postgres.admin, "alter system set track_commit_timestamp = on", "alter system set log_line_prefix = '%u '")
+        )
 
 
-async def _alter(admin: str) -> None:
+async def _alter(admin: str, *commands: str) -> None:
     connection = await asyncpg.connect(admin)
     try:
-        await connection.execute("alter system set track_commit_timestamp = on")
+        for command in commands:
+            await connection.execute(command)
     finally:
         await connection.close()

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.world import REPOSITORY, World
@@ -18,32 +19,40 @@ NO_LIMIT = "1000000000"  # requests a minute: the limiter counts and never refus
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONWARNINGS": "ignore"}
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where it is, and its process."""
+
+    address: str
+    pid: int
+
+
 @contextmanager
-def our_api(world: World) -> Iterator[str]:
-    """The address of our API while the block runs, as users start it, with the log of predictions and without a key."""
+def our_api(world: World, **more: str) -> Iterator[Server]:
+    """Our API while the block runs, as users start it, with the log of predictions and without a key."""
     (port,) = free_ports(1)
-    settings = {"TRIPCAST_API_PORT": str(port), "TRIPCAST_API_RATE": NO_LIMIT}
-    with _served(world, "api.log", f"http://{HOST}:{port}", "/readyz", "cli", "api", **settings) as address:
-        yield address
+    settings = {"TRIPCAST_API_PORT": str(port), "TRIPCAST_API_RATE": NO_LIMIT, **more}
+    with served(world, "api.log", port, "/readyz", "cli", "api", **settings) as server:
+        yield server
 
 
 @contextmanager
-def mlflow_server(world: World, model: str) -> Iterator[str]:
-    """The address of MLflow's own server for a registered model while the block runs."""
+def mlflow_server(world: World, model: str) -> Iterator[Server]:
+    """MLflow's own server for a registered model while the block runs."""
     (port,) = free_ports(1)
     options = ("models", "serve", "-m", model, "--env-manager", "local", "--host", HOST, "--port", str(port))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # MLflow calls uvicorn by name
     settings = QUIET | {"MLFLOW_TRACKING_URI": world.mlflow, "PATH": path}
-    with _served(world, f"serve-{port}.log", f"http://{HOST}:{port}", "/ping", "mlflow", *options, **settings) as address:
-        yield address
+    with served(world, f"serve-{port}.log", port, "/ping", "mlflow", *options, **settings) as server:
+        yield server
 
 
 @contextmanager
-def at_once(world: World) -> Iterator[str]:
-    """The address of a server that does nothing but answer."""
+def at_once(world: World) -> Iterator[Server]:
+    """A server that does nothing but answer."""
     (port,) = free_ports(1)
-    with _served(world, "at-once.log", f"http://{HOST}:{port}", "/", "benchmarks.api.at_once", str(port)) as address:
-        yield address
+    with served(world, "at-once.log", port, "/", "benchmarks.api.at_once", str(port)) as server:
+        yield server
 
 
 def log_pyfunc(world: World, graph: Path) -> None:
@@ -56,11 +65,13 @@ def log_pyfunc(world: World, graph: Path) -> None:
 
 
 @contextmanager
-def _served(world: World, log: str, address: str, ready: str, module: str, *arguments: str, **settings: str) -> Iterator[str]:
+def served(world: World, log: str, port: int, ready: str, module: str, *arguments: str, **settings: str) -> Iterator[Server]:
+    """A Python module that serves on `port` while the block runs; it is awaited until `ready` answers."""
+    address = f"http://{HOST}:{port}"
     with world.process(log, "-m", module, *arguments, **settings) as process:
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not http_ok(f"{address}{ready}"):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{module} does not serve: {(world.folder / log).read_text()[-2000:]}")
             time.sleep(0.1)
-        yield address
+        yield Server(address, process.pid)

@@ -31,9 +31,9 @@ def run(world: World, rounds: int) -> None:
     servers.log_pyfunc(world, champion(world, say))
     asked = trips.distinct_trips(TRIPS, seed=5)
     sides = {"loader": _loader(world, asked)}
-    with servers.our_api(world) as address:
-        sides |= _in_turn(world, address, asked, rounds, say)
-        sides["batches"] = _batches(address, say)
+    with servers.our_api(world) as api:
+        sides |= _in_turn(world, api.address, asked, rounds, say)
+        sides["batches"] = _batches(api.address, say)
     unchecked, registered = f"models:/{servers.UNCHECKED}/1", "models:/trip-duration@champion"
     sides["without_signature"] = _other(world, unchecked, trips.posts_to_mlflow(asked), say)
     sides["registered"] = _other(world, registered, trips.features_to_mlflow(asked), say)
@@ -43,9 +43,9 @@ def run(world: World, rounds: int) -> None:
 def _loader(world: World, asked: TripColumns) -> Side:
     """Against a server that answers at once: far more requests a second than any side, or the load would be measured."""
     side, requests = Side(), trips.posts_to_our_api(asked)
-    with servers.at_once(world) as address:
+    with servers.at_once(world) as server:
         for connections in CONNECTIONS:
-            side.add(address, requests, connections, LOADER_SECONDS)
+            side.add(server.address, requests, connections, LOADER_SECONDS)
     return side
 
 
@@ -56,7 +56,7 @@ def _in_turn(world: World, address: str, asked: TripColumns, rounds: int, say: A
     with servers.mlflow_server(world, f"models:/{servers.CHECKED}/1") as other:
         for number in range(rounds):
             for connections in CONNECTIONS:
-                that = theirs.add(other, foreign, connections, SECONDS)
+                that = theirs.add(other.address, foreign, connections, SECONDS)
                 this = ours.add(address, mine, connections, SECONDS)
                 say(f"round {number + 1}, {connections} connections: MLflow {that.rate:,.0f}/s, ours {this.rate:,.0f}/s")
     return {"ours": ours, "mlflow": theirs}
@@ -74,9 +74,10 @@ def _batches(address: str, say: Any) -> Side:
 def _other(world: World, model: str, requests: list[bytes], say: Any) -> Side:
     """One round of MLflow with another flavour of the same graph."""
     side = Side()
-    with servers.mlflow_server(world, model) as address:
+    with servers.mlflow_server(world, model) as server:
         for connections in CONNECTIONS:
-            say(f"{model}, {connections} connections: {side.add(address, requests, connections, OTHERS_SECONDS).rate:,.0f}/s")
+            rate = side.add(server.address, requests, connections, OTHERS_SECONDS).rate
+            say(f"{model}, {connections} connections: {rate:,.0f}/s")
     return side
 
 
