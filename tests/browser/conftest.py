@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, 
 from adapters.postgres.local_server import copy_database, drop_database
 from cli.embedded.postgres import API, BOARD, OWNER, WORKER, EmbeddedPostgres
 from tests.browser.background import Background
-from tests.browser.system import Logins, System, new_system
+from tests.browser.system import NOBODY, Logins, System, new_system
 from tests.running import World
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -85,19 +85,26 @@ def logins(postgres_server: EmbeddedPostgres, template_database: str, background
 
 
 @pytest.fixture(scope="module")
-def system(
-    browser: Browser,
-    kafka_address: str,
-    logins: Logins,
-    background: Background,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[System]:
-    """Topics, a database and ports of the file's own; the file's tests say what runs on them. Nothing without a browser."""
+def registry() -> str:
+    """The address of MLflow; a file that needs a real one overrides this."""
+    return NOBODY
+
+
+@pytest.fixture(scope="module")
+def world(
+    browser: Browser, kafka_address: str, logins: Logins, background: Background, tmp_path_factory: pytest.TempPathFactory
+) -> World:
+    """Topics and a folder of the file's own. Nothing without a browser."""
     assert browser.is_connected()
-    prefix = f"test-{uuid.uuid4().hex[:12]}-"
-    world = World(kafka_address, logins.owner, prefix, tmp_path_factory.mktemp("board"), [])
+    world = World(kafka_address, logins.owner, f"test-{uuid.uuid4().hex[:12]}-", tmp_path_factory.mktemp("board"), [])
     background.run(world.prepare())
-    system = new_system(background, world, logins)
+    return world
+
+
+@pytest.fixture(scope="module")
+def system(world: World, logins: Logins, registry: str, background: Background) -> Iterator[System]:
+    """Everything to run a system with; the file's tests say what runs."""
+    system = new_system(background, world, logins, registry)
     try:
         yield system
     finally:
@@ -128,5 +135,5 @@ def _page(browser: Browser, system: System, watch: Watch, viewport: dict[str, in
     watch.on(page)
     yield page
     context.close()
-    assert watch.errors == []
-    assert watch.strangers() == []
+    assert sorted(set(watch.errors)) == []
+    assert sorted(set(watch.strangers())) == []

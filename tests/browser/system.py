@@ -12,17 +12,23 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
+from adapters.mlflow.experiments import Experiments
+from adapters.mlflow.registry import Registry
+from adapters.mlflow.rest import MlflowRest
 from adapters.onnx import package
 from adapters.onnx.local_models import LocalModels
 from cli.embedded.mlflow import http_ok
 from cli.embedded.ports import HOST, free_ports
-from domain.entities.models import ModelVersion
+from domain.entities.models import Alias, ModelVersion
+from domain.entities.trainings import TrainedFrom
 from domain.features import feature_schema
+from domain.split import instant
 from tests.browser.background import Background
 from tests.browser.proxy import Proxy
 from tests.browser.traffic import Traffic
 from tests.fakes.models import CLOCK, distance_package
 from tests.running import REPOSITORY, World, until
+from tests.trips import random_trips
 
 NOBODY = f"http://{HOST}:9"  # no registry: worker and API score with the verified copy on this machine
 STOP_SECONDS = 20
@@ -97,8 +103,11 @@ class System:
         self.background.run(self.proxy.cut())
 
     def crown(self) -> None:
-        """Leave a champion on this machine, as a registry's would be after its first fetch."""
-        crown(Path(self.settings["TRIPCAST_DATA"]) / "models")
+        """There is a champion: in the registry, or where there is none, on this machine as after a first fetch."""
+        if self.settings["TRIPCAST_MLFLOW"] == NOBODY:
+            crown_locally(Path(self.settings["TRIPCAST_DATA"]) / "models")
+        else:
+            crown(self.settings["TRIPCAST_MLFLOW"], self.settings["TRIPCAST_MODEL"], self.world.folder)
 
     def cut(self) -> None:
         """The database is gone for all processes."""
@@ -124,10 +133,16 @@ class System:
         """As the owner, past the proxy."""
         return list(self.background.run(self.world.rows(query, *arguments)))
 
-    def ask(self, path: str, body: object = None) -> httpx.Response:
-        """The API itself, past the board."""
+    def send(self, value: bytes) -> None:
+        """A record as it is."""
+        self.background.run(self.world.send(b"key", value))
+
+    def ask(self, path: str, body: str | None = None) -> httpx.Response:
+        """The API itself, past the board; `body`: JSON to post."""
         with httpx.Client(base_url=self.api, timeout=10, trust_env=False) as client:
-            return client.get(path) if body is None else client.post(path, json=body)
+            if body is None:
+                return client.get(path)
+            return client.post(path, content=body, headers={"Content-Type": "application/json"})
 
     async def _lives(self, role: str) -> bool:
         process = self.processes[role]
@@ -165,6 +180,7 @@ def new_system(background: Background, world: World, logins: Logins, mlflow: str
         "KAFKA": world.kafka,
         "TOPIC_PREFIX": world.prefix,
         "MLFLOW": mlflow,
+        "MODEL": f"{world.prefix}model",
         "DATA": str(world.folder / "data"),
         "BOARD_DATABASE": inside.board,
         "WORKER_PORT": str(worker),
@@ -188,7 +204,18 @@ def new_system(background: Background, world: World, logins: Logins, mlflow: str
     )
 
 
-def crown(folder: Path) -> None:
+def crown(mlflow: str, model: str, folder: Path) -> None:
+    """Version 1 of the model, with a run of its own, as a training would leave it."""
+    pickup_at = random_trips(2).pickup_at
+    experiments, metrics = Experiments(mlflow, model, seconds=20), {"rmse_minutes": 5.0, "mae_minutes": 3.0, "r2": 0.7}
+    trained_from = TrainedFrom(2, instant(pickup_at.min()), instant(pickup_at.max()), "ab" * 32)
+    version = experiments.register(
+        experiments.record("distance", trained_from, {}, metrics, folder), distance_package(), metrics
+    )
+    Registry(MlflowRest(mlflow, seconds=20), model).set_alias(Alias.CHAMPION, version)
+
+
+def crown_locally(folder: Path) -> None:
     """A verified copy of version 1 in a library of local models, as its last champion."""
     schema = feature_schema(CLOCK)
     place = folder / "1"
