@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-MOST_POINTS = 4096  # per partition; when there are more, every second one is forgotten
+MOST_POINTS = 4096  # per partition; when there are more, half of them are kept, evenly over time
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class LagClock:
             if not points or end > points[-1][1]:
                 points.append((now, end))
                 if len(points) > MOST_POINTS:
-                    self._ends[partition] = deque([points[0], *list(points)[2::2]])
+                    self._ends[partition] = _thinned(points)
 
     def lags(self, now: float, stored: Mapping[int, int]) -> dict[int, Lag]:
         """Of every partition whose end is known. `stored`: the next offset of each; what is missing was never read."""
@@ -50,3 +50,13 @@ class LagClock:
         if first_end > stored:  # it was there when we first looked
             return Lag(end - stored, now - first_at, at_least=True)
         return Lag(end - stored, now - points[1][0])
+
+
+def _thinned(points: deque[tuple[float, int]]) -> deque[tuple[float, int]]:
+    apart = 2 * (points[-1][0] - points[0][0]) / MOST_POINTS
+    kept, newest = deque([points.popleft()]), points.pop()
+    for point in points:
+        if point[0] - kept[-1][0] >= apart:
+            kept.append(point)
+    kept.append(newest)
+    return kept
