@@ -59,7 +59,8 @@ class OncePerInterval(logging.Filter):
 def _renderer(log_format: str, stream: TextIO) -> Processor:
     if log_format == "json" or (log_format == "auto" and not stream.isatty()):
         return structlog.processors.JSONRenderer()
-    return structlog.dev.ConsoleRenderer(colors=stream.isatty())
+    plain = structlog.dev.plain_traceback  # the default one prints local variables, and one of them may be a key
+    return structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=plain)
 
 
 def _last_steps() -> list[Processor]:
