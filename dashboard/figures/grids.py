@@ -37,6 +37,7 @@ def linked(field: str, title: str, *, width: int = 110) -> Column:
         "width": width,
         "minWidth": width,
         "cellRenderer": "markdown",
+        "linkTarget": "_blank",  # for Dash; AG Grid itself warns that it does not know it
     }
 
 

@@ -137,7 +137,7 @@ def place(segment: str, areas: Areas | None) -> Component | str:
     area = next((area for area in areas.areas if area.name == segment), None) if areas else None
     if area is None:
         return segment
-    return dmc.Anchor(segment.replace(",", ", "), href=f"/?area={area.area}", size="sm", title="This area on the page Live")
+    return dmc.Anchor(segment.replace(",", ", "), href=f"/?area={area.area}", size="sm")
 
 
 def reigns(models: Models, now: datetime, zone: ZoneInfo) -> Component:

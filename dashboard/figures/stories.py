@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import dash_mantine_components as dmc
+from dash import html
 from dash.development.base_component import Component
 
 from dashboard.figures import parts
@@ -55,14 +56,13 @@ def timeline(events: Sequence[Told], zone: ZoneInfo) -> Component:
         dmc.TimelineItem(
             [parts.sentence(event.why), dmc.Box(parts.when(event.at, zone), fz="xs", c="dimmed")],
             title=event.what,
-            color=parts.COLOURS[event.tone],
-            lineVariant="solid",
+            bullet=html.Span(className=f"bullet tone-{event.tone}"),
         )
         for event in events[:MOST]
     ]
     rest = len(events) - MOST
     more = [parts.sentence(f"And {rest} more, earlier.")] if rest > 0 else []
-    return parts.stack(dmc.Timeline(items, bulletSize=14, lineWidth=2, active=len(items)), *more)
+    return parts.stack(dmc.Timeline(items, bulletSize=16, lineWidth=2), *more)
 
 
 def _about(event: LifecycleEvent) -> str:
