@@ -74,8 +74,10 @@ def _steps(found: Sequence[Found]) -> list[Step]:
     refused = next((place for place, each in enumerate(found) if each.state == "refused"), len(found))
     steps = []
     for place, (name, each) in enumerate(zip(NAMES, found, strict=True)):
-        over = place > refused or (each.state is None and place < last)
-        state: StepState = each.state or ("skipped" if over else "waiting")
+        if place > refused:
+            steps.append(Step(name=name, state="skipped", at=None, text=""))
+            continue
+        state: StepState = each.state or ("skipped" if place < last else "waiting")
         steps.append(Step(name=name, state=state, at=each.at, text=each.text))
     return steps
 
@@ -131,8 +133,9 @@ def _train(told: Told) -> Found:
         return Found("current", held.at, f"held back: {held.reason}") if held else NOT_YET
     if request.outcome is None:
         return Found("current", request.requested_at, "waiting for the trainer, or being trained")
-    state: StepState = "refused" if request.outcome in ("refused", "failed") else "done"
-    return Found(state, request.answered_at, request.answer or "")
+    told_by_a_gate = any(not verdict.passed for verdict in told.verdicts)
+    refused = request.outcome in ("refused", "failed") and not told_by_a_gate
+    return Found("refused" if refused else "done", request.answered_at, request.answer or "")
 
 
 def _trained(finished: LifecycleEvent) -> str:
