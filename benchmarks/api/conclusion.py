@@ -1,19 +1,21 @@
 """What the API part writes and shows."""
 
+from dataclasses import asdict
 from typing import Any
 
+from benchmarks.api.kill import Lost
 from benchmarks.api.side import Side, p99_ratio, rate_ratio
 from benchmarks.report import save, show
 
 OTHERS = {"without_signature": "MLflow without a signature", "registered": "MLflow, features made by the caller"}
 
 
-def conclude(sides: dict[str, Side], details: dict[str, Any]) -> None:
+def conclude(sides: dict[str, Side], lost: list[Lost], details: dict[str, Any]) -> None:
     """Save the ratios, with every side's figures under `details`; show both."""
-    results = _results(sides)
+    results = _results(sides) | {"lost_by_kill": max(each.predictions for each in lost)}
     figures = {name: side.figures() for name, side in sides.items()}
-    save("api", results, details | figures)
-    show("The API and MLflow's own server, side by side", _rows(sides, results), ("what", "figure", "reach"))
+    save("api", results, details | figures | {"kills": [asdict(each) for each in lost]})
+    show("The API and MLflow's own server, side by side", _rows(sides, lost, results), ("what", "figure", "reach"))
 
 
 def _results(sides: dict[str, Side]) -> dict[str, float]:
@@ -32,7 +34,7 @@ def _results(sides: dict[str, Side]) -> dict[str, float]:
     return results | {"batch_trips_per_s": min(batches.values())}
 
 
-def _rows(sides: dict[str, Side], results: dict[str, float]) -> list[tuple[str, str, str]]:
+def _rows(sides: dict[str, Side], lost: list[Lost], results: dict[str, float]) -> list[tuple[str, str, str]]:
     ours, rows = sides["ours"], list[tuple[str, str, str]]()
     for connections in ours.rounds:
         rows += [(f"{connections} connections: {name}", _figures(sides[key], connections), "") for key, name in _NAMES.items()]
@@ -42,6 +44,8 @@ def _rows(sides: dict[str, Side], results: dict[str, float]) -> list[tuple[str, 
         rows.append(("p99, ours / MLflow", f"{results[f'p99_vs_mlflow_serve_{connections}']:.2f}", "< 1"))
     for size in sides["batches"].rounds:
         rows.append((f"batches of {size:,}, trips/s", f"{sides['batches'].rate(size) * size:,.0f}", ">= 20,000"))
+    most = max(each.milliseconds for each in lost)
+    rows.append(("answers that kill -9 took, most", f"{results['lost_by_kill']:.0f} ({most:.0f} ms)", ""))
     return rows
 
 

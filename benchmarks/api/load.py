@@ -40,13 +40,16 @@ class Measured:
     answers: Answers
 
 
-def load(address: str, requests: Sequence[bytes], connections: int, seconds: float, warm_up: float) -> Measured:
-    """Ask for `warm_up` + `seconds` over so many connections; after the last request comes the first again."""
+def load(address: str, requests: Sequence[bytes], connections: int, seconds: float, warm_up: float, **how: bool) -> Measured:
+    """Ask for `warm_up` + `seconds` over so many connections; after the last request comes the first again.
+
+    `may_end`: a server that goes away ends it too, instead of the benchmark.
+    """
     gc.collect()
     gc.disable()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            answers, began = runner.run(_ask(address, requests, connections, warm_up + seconds))
+            answers, began = runner.run(_ask(address, requests, connections, warm_up + seconds, **how))
     finally:
         gc.enable()
     done = np.array(answers.done) - began
@@ -54,13 +57,15 @@ def load(address: str, requests: Sequence[bytes], connections: int, seconds: flo
     return Measured(float(counted.sum() / seconds), np.array(answers.seconds)[counted], answers)
 
 
-async def _ask(address: str, requests: Sequence[bytes], connections: int, seconds: float) -> tuple[Answers, float]:
+async def _ask(
+    address: str, requests: Sequence[bytes], connections: int, seconds: float, *, may_end: bool = False
+) -> tuple[Answers, float]:
     where, loop, answers = urlsplit(address), asyncio.get_running_loop(), Answers()
     turns = itertools.cycle(range(len(requests)))
     began = time.perf_counter()
 
     def caller() -> "_Caller":
-        return _Caller(requests, turns, began + seconds, answers)
+        return _Caller(requests, turns, began + seconds, answers, may_end=may_end)
 
     callers = [(await loop.create_connection(caller, where.hostname or "", where.port or 0))[1] for _ in range(connections)]
     async with asyncio.timeout(seconds + DEADLINE_SECONDS):
@@ -71,8 +76,10 @@ async def _ask(address: str, requests: Sequence[bytes], connections: int, second
 class _Caller(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, requests: Sequence[bytes], turns: "itertools.cycle[int]", until: float, answers: Answers) -> None:
-        self.requests, self.turns, self.until, self.answers = requests, turns, until, answers
+    def __init__(
+        self, requests: Sequence[bytes], turns: "itertools.cycle[int]", until: float, answers: Answers, *, may_end: bool
+    ) -> None:
+        self.requests, self.turns, self.until, self.answers, self.may_end = requests, turns, until, answers, may_end
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.parser = httptools.HttpResponseParser(self)
         self.body: list[bytes] = []
@@ -99,7 +106,9 @@ class _Caller(asyncio.Protocol):
         return self._next() if now < self.until else self._end()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if not self.finished.done():
+        if self.may_end and not self.finished.done():
+            self.finished.set_result(None)
+        elif not self.finished.done():
             self._fail(f"the connection was closed before the answer to request {self.turn}: {error}")
 
     def _next(self) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from benchmarks.api import checked, servers, trips
 from benchmarks.api.conclusion import conclude
+from benchmarks.api.kill import killed
 from benchmarks.api.side import Side
 from benchmarks.champion import champion
 from benchmarks.world import World
@@ -22,6 +23,7 @@ SECONDS, OTHERS_SECONDS, LOADER_SECONDS, BATCH_SECONDS = 3.0, 2.0, 1.0, 4.0
 TRIPS, BATCH_TRIPS = 4_000, 20_000
 BATCH_SIZES = (1_000, 10_000)
 BATCH_CONNECTIONS = 2
+KILLS = 3
 
 
 def run(world: World, rounds: int) -> None:
@@ -37,7 +39,9 @@ def run(world: World, rounds: int) -> None:
     unchecked, registered = f"models:/{servers.UNCHECKED}/1", "models:/trip-duration@champion"
     sides["without_signature"] = _other(world, unchecked, trips.posts_to_mlflow(asked), say)
     sides["registered"] = _other(world, registered, trips.features_to_mlflow(asked), say)
-    conclude(sides, _check(world, sides) | {"took_seconds": round(time.monotonic() - started)})
+    say("kill -9 in mid-traffic")
+    lost = [killed(world, asked) for _ in range(KILLS)]
+    conclude(sides, lost, _check(world, sides) | {"took_seconds": round(time.monotonic() - started)})
 
 
 def _loader(world: World, asked: TripColumns) -> Side:
