@@ -38,13 +38,14 @@ def create_application(context: Context, pages: Sequence[Page]) -> Dash:
         on_error=_log_error,
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
     )
+    app.backend.websocket_capability = False  # else each browser opens one that nobody needs
     app.layout = frame.frame(pages)
     _follow_address(app)
     _open_pages(app, context, pages)
     _tick(app, context, pages)
     for page in pages:
         page.register(app, context)
-    app._setup_server()  # Dash does it at the first request of "/": a shared address opened first had no assets
+    app._setup_server()  # type: ignore[no-untyped-call]  # Dash does it at the first request of "/": a shared address opened first had no assets
     return app
 
 
@@ -139,7 +140,7 @@ async def _opened(context: Context, page: Page, view: View) -> tuple[Component, 
 
 def _filled(root: Component, news: News) -> Component:
     """The page as if its news had come already: a paused page moves no more, and no page begins empty."""
-    parts = {part.id: part for part in (root, *_parts_of(root)) if getattr(part, "id", None)}
+    parts = {part.id: part for part in (root, *_parts_of(root)) if hasattr(part, "id")}
     for name, props in news.props.items():
         for prop, value in props.items():
             if name in parts:

@@ -55,6 +55,7 @@ async def serve(settings: BoardSettings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        ws="none",
         timeout_graceful_shutdown=LEAVE_SECONDS,
     )
     async with board.client:

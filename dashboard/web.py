@@ -21,7 +21,7 @@ def security_headers(script_hashes: Sequence[str]) -> list[tuple[bytes, bytes]]:
         "style-src": "'self' 'unsafe-inline'",  # Mantine, Plotly and AG Grid write style elements
         "img-src": "'self' data: blob:",
         "font-src": "'self' data:",  # AG Grid's icons
-        "worker-src": "'self' blob:",  # Dash has one for websockets; MapLibre makes one of its own text
+        "worker-src": "blob:",  # MapLibre makes one of its own text
         "connect-src": "'self' blob: data:",
         "object-src": "'none'",
         "base-uri": "'none'",

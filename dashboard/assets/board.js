@@ -111,8 +111,25 @@
       },
       area: function (click) {
         const point = click && click.points && click.points[0];
-        if (point && point.location !== undefined) go({ area: String(point.location) });
+        if (point && /^\d+$/.test(point.location)) go({ area: String(point.location) });
         return null;
+      },
+      /* Rows by their id: all of them, or what was added, changed and removed; what the grid has already is left alone. */
+      trips: async function (news) {
+        if (!news) return nothing();
+        const grid = await window.dash_ag_grid.getApiAsync("trips-grid");
+        const has = (id) => grid.getRowNode(id) !== undefined;
+        if (news.rows) {
+          grid.setGridOption("rowData", news.rows);
+        } else {
+          grid.applyTransaction({
+            add: news.add.filter((row) => !has(row.trip_id)),
+            addIndex: 0,
+            update: news.update.filter((row) => has(row.trip_id)),
+            remove: news.remove.filter(has).map((id) => ({ trip_id: id })),
+          });
+        }
+        return nothing();
       },
       everywhere: function (clicks) {
         if (clicks) go({ area: null });

@@ -82,6 +82,11 @@ def day_and_clock(at: datetime | None, zone: ZoneInfo) -> str:
     return NOTHING if at is None else at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def day(at: datetime | None, zone: ZoneInfo) -> str:
+    """The same, short: 2 Mar 14:03."""
+    return NOTHING if at is None else at.astimezone(zone).strftime("%d %b %H:%M").lstrip("0")
+
+
 def utc(at: datetime | None) -> str:
     """The same moment in UTC, for the hover: 2026-03-02 13:03:11 UTC."""
     return NOTHING if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

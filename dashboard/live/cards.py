@@ -79,14 +79,13 @@ def change(value: float | None, previous: float | None, view: View) -> str:
     """How much more or less than in the period before: in per cent, or in numbers when it was none."""
     if value is None or previous is None or view.period == "all":
         return ""
-    before = f"than {PERIODS[view.period]} before"
     if previous == 0:
-        return "as before" if value == 0 else f"\N{BLACK UP-POINTING TRIANGLE} from 0, {PERIODS[view.period]} before"
+        return "as before" if value == 0 else "\N{BLACK UP-POINTING TRIANGLE} from 0"
     share = value / previous - 1
     if abs(share) < NO_CHANGE:
-        return f"same as {PERIODS[view.period]} before"
-    arrow, more = ("\N{BLACK UP-POINTING TRIANGLE}", "more") if share > 0 else ("\N{BLACK DOWN-POINTING TRIANGLE}", "less")
-    return f"{arrow} {words.percent(abs(share), 0)} {more} {before}"
+        return "as before"
+    arrow = "\N{BLACK UP-POINTING TRIANGLE}" if share > 0 else "\N{BLACK DOWN-POINTING TRIANGLE}"
+    return f"{arrow} {words.percent(abs(share), 0)} in {PERIODS[view.period]}"
 
 
 def _plain(card: Card, value: str, unit: str, view: View) -> Number:
@@ -98,7 +97,7 @@ def _latency(half: Card, most: Card, view: View) -> Number:
     return Number(
         words.seconds(half.value),
         "p50",
-        f"{words.seconds(most.value)} p99",
+        f"p99 {words.seconds(most.value)}",
         change(most.value, most.previous, view),
         level,
         most.spark,
@@ -109,16 +108,18 @@ def _lag(events: Card, waiting: Card, view: View) -> Number:
     level = _worse(events.level, waiting.level)
     unit = "event" if events.value == 1 else "events"
     past = change(events.value, events.previous, view)
-    return Number(words.count(events.value), unit, words.seconds(waiting.value), past, level, events.spark)
+    waits = f"oldest waits {words.seconds(waiting.value)}"
+    return Number(words.count(events.value), unit, waits, past, level, events.spark)
 
 
 def _mature(card: MatureErrorCard, view: View) -> Number:
-    delay = f", labels after {words.age(card.label_delay_seconds)}" if card.label_delay_seconds is not None else ""
+    delay = f"labels in {words.age(card.label_delay_seconds)}" if card.label_delay_seconds is not None else ""
+    past = change(card.mae_minutes, card.previous_mae_minutes, view).partition(" in ")[0]
     return Number(
         words.number(card.mae_minutes, 2),
         "min MAE",
-        f"{words.number(card.rmse_minutes, 2)} RMSE",
-        f"n {words.count(card.trips)}{delay}" if card.trips else change(card.mae_minutes, card.previous_mae_minutes, view),
+        f"RMSE {words.number(card.rmse_minutes, 2)}, n {words.count(card.trips)}",
+        ", ".join(part for part in (past, delay) if part),
         card.level,
         card.spark,
     )
@@ -153,12 +154,10 @@ def _content(name: str, number: Number, view: View) -> list[Component]:
     return [
         html.Div([html.Span(TITLES[name]), *_dot(number.level)], className="kpi-title"),
         html.Div(
-            [
-                html.Span([number.value, html.Span(number.unit, className="kpi-unit")], className="kpi-value"),
-                html.Span(number.beside, className="kpi-beside"),
-            ],
+            [html.Span(number.value, className="kpi-value"), html.Span(number.unit, className="kpi-unit")],
             className="kpi-numbers",
         ),
+        html.Div(number.beside, className="kpi-beside"),
         html.Div(number.change, className="kpi-change"),
         *spark,
     ]

@@ -88,12 +88,14 @@ def _map(found: Panel[Any], scene: Scene, known: Known, after: dict[str, str]) -
     after["ground"] = ground
     if known.get("map") == mark and known.get("ground") == ground:
         return {}
+    key = mark if areas is not None else f"{mark} unnamed"
+    table = scene.drawings.of(("table", key), lambda: area_map.table(data, areas, view))
     if areas is None or not view.webgl:
-        return area_map.table(data, areas, view)
+        return table
     values = scene.drawings.of(("map", mark), lambda: area_map.values(data, areas, view))
     if known.get("ground") == ground:
-        return {"map": {"figure": area_map.patched(values)}}
-    return {"map": {"figure": area_map.applied(area_map.geometry(areas, view), values)}}
+        return {**table, "map": {"figure": area_map.patched(values)}}
+    return {**table, "map": {"figure": area_map.applied(area_map.geometry(areas, view), values)}}
 
 
 def _trips(data: LatestTrips, scene: Scene, mark: str, had: str | None) -> Mapping[str, Props]:
@@ -102,9 +104,9 @@ def _trips(data: LatestTrips, scene: Scene, mark: str, had: str | None) -> Mappi
     scene.drawings.of(("rows", mark), lambda: data)
     if before is None:
         rows = scene.drawings.of(("trips", mark), lambda: trips.rows_of(data, scene.view))
-        return {"trips-grid": {"rowData": rows}}
+        return {"trips-news": {"data": {"rows": rows}}}
     made = scene.drawings.of(("trips", had, mark), lambda: trips.transaction(before, data, scene.view))
-    return {"trips-grid": {"rowTransaction": made}} if any(made[kind] for kind in ("add", "update", "remove")) else {}
+    return {"trips-news": {"data": made}} if any(made.values()) else {}
 
 
 def _around(scene: Scene, known: Known, after: dict[str, str]) -> Mapping[str, Props]:

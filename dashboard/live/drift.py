@@ -46,7 +46,7 @@ def measured(value: float | None) -> str:
 def badge(signal: DriftSignal, view: View) -> Component:
     """The state, coloured and in words."""
     return html.Span(
-        state_text(signal, view), className=f"badge level-{LEVEL[signal.state]}", **attributes(data_state=signal.state)
+        state_text(signal, view), className=f"verdict level-{LEVEL[signal.state]}", **attributes(data_state=signal.state)
     )
 
 

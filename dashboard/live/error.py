@@ -11,6 +11,7 @@ from schemas.http.snapshot import ErrorSeries
 HEIGHT = 300
 UPPER, LOWER = (0.42, 1.0), (0.0, 0.28)
 TARGET = 0.9
+REFERENCE = "rgba(0,158,115,0.16)"
 BAND = 0.1  # the reference band: training's error, a tenth up and down
 
 
@@ -21,12 +22,14 @@ def figure(series: ErrorSeries, view: View) -> Figure:
     champion = f"champion v{series.champion}" if series.champion is not None else "champion"
     traces = [
         _error(champion, across, mature(series, series.mae_minutes), pen.main, {"width": 2}),
-        _error("not yet mature", across, immature(series, series.mae_minutes), GREY, {"width": 1.3, "dash": "dash"}),
+        _error("immature", across, immature(series, series.mae_minutes), GREY, {"width": 1.3, "dash": "dash"}),
         lines.utc_line(series.times, across, series.reference_mae_minutes or 0.0),
         _coverage("interval holds", across, mature(series, series.interval_coverage), pen.main, "solid"),
         _coverage("not yet mature", across, immature(series, series.interval_coverage), GREY, "dash"),
         _trips(series, across),
     ]
+    if series.reference_mae_minutes is not None:
+        traces.append(_reference_name())
     if series.challenger is not None:
         name = f"challenger v{series.challenger}"
         traces.insert(2, _error(name, across, series.challenger_mae_minutes, ORANGE, {"width": 1.8, "dash": "dot"}))
@@ -93,13 +96,12 @@ def _layout(series: ErrorSeries, view: View) -> Figure:
         view,
         HEIGHT,
         shapes=[*_reference(series), _target(view), *_immature_region(series, view)],
-        xaxis=lines.time_axis(view, anchor="y2"),
-        yaxis=lines.axis(view, domain=UPPER, nticks=5),
+        margin={"l": 54, "r": 10, "t": 24, "b": 24},
+        xaxis=lines.time_axis(view, anchor="y2", range=lines.span(series.times, view)),
+        yaxis=lines.axis(view, domain=UPPER, nticks=5, ticksuffix=" min"),
         yaxis2=lines.axis(view, domain=LOWER, nticks=4, tickformat=".0%"),
         annotations=[
             lines.title("Trips within their 90 % interval; dashed: target", LOWER[1] + 0.01, view),
-            {**lines.title("MAE, min", 1.0, view), "x": 1, "xanchor": "right"},
-            *_immature_label(series, view),
         ],
     )
 
@@ -110,8 +112,20 @@ def _reference(series: ErrorSeries) -> list[Figure]:
         return []
     base = {"xref": "paper", "yref": "y", "x0": 0, "x1": 1, "layer": "below"}
     band = {"type": "rect", "y0": reference * (1 - BAND), "y1": reference * (1 + BAND), "line": {"width": 0}}
-    label = {"text": "training \N{PLUS-MINUS SIGN}10 %", "textposition": "top left", "font": {"size": 10, "color": GREY}}
-    return [{**base, **band, "fillcolor": "rgba(0,158,115,0.13)", "label": label}]
+    return [{**base, **band, "fillcolor": REFERENCE}]
+
+
+def _reference_name() -> Trace:
+    """The band in the legend."""
+    marker = {"symbol": "square", "size": 11, "color": REFERENCE}
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "training \N{PLUS-MINUS SIGN}10 %",
+        "x": [None],
+        "y": [None],
+        "marker": marker,
+    }
 
 
 def _target(view: View) -> Figure:
@@ -127,15 +141,6 @@ def _immature_region(series: ErrorSeries, view: View) -> list[Figure]:
     left, right = lines.times(ends, view)
     place = {"type": "rect", "xref": "x", "yref": "paper", "x0": left, "x1": right, "y0": 0, "y1": 1, "layer": "below"}
     return [{**place, "fillcolor": "rgba(138,147,157,0.13)", "line": {"width": 0}}]
-
-
-def _immature_label(series: ErrorSeries, view: View) -> list[Figure]:
-    ends = _immature_ends(series)
-    if ends is None:
-        return []
-    across = lines.times(ends, view)[1]
-    place = {"x": across, "xref": "x", "xanchor": "right", "y": UPPER[1], "yanchor": "top"}
-    return [{**lines.title("not yet mature", 0, view), **place}]
 
 
 def _immature_ends(series: ErrorSeries) -> tuple[datetime, datetime] | None:

@@ -85,6 +85,11 @@ TICKS = [
 ]
 
 
+def span(at: Sequence[datetime], view: View) -> list[str] | None:
+    """The whole axis; a zoom by hand wins over it."""
+    return [times(at[:1], view)[0], times(at[-1:], view)[0]] if len(at) > 1 else None
+
+
 def title(text: str, height: float, view: View) -> Figure:
     """A subplot's title, at its upper left."""
     pen = ink(dark=view.dark)

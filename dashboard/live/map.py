@@ -15,13 +15,14 @@ from dashboard.view import End, Metric, View
 from schemas.http.snapshot import Area, AreaMap, Areas, AreaValue
 
 HEIGHT = 380
-ZOOM = 9.0
+ZOOM = 8.6
 FEWEST = 5  # trips in a cell below which a mean says nothing
 TABLE_ROWS = 12
 METRICS: Mapping[Metric, str] = {"trips": "Trips", "predicted": "Predicted", "error": "Error"}
 UNITS: Mapping[Metric, str] = {"trips": "trips/min", "predicted": "min, mean predicted", "error": "min, MAE"}
 ENDS: Mapping[End, str] = {"pickup": "Pick-up", "dropoff": "Drop-off"}
 EMPTY, FEW = 0, 1
+OUTSIDE, BEYOND, MARGIN_DEGREES = "outside", "outside the service area", 3.0
 Values = Mapping[tuple[str | int, ...], Any]
 
 
@@ -37,35 +38,40 @@ def tools(view: View) -> Component:
 
 
 def frame() -> Component:
-    """The panel's body: the map, and a table for browsers without WebGL."""
+    """The panel's body: the map, and beside it the busiest cells in numbers, for everybody and where there is no WebGL."""
     graph = dcc.Graph(
         id="map", config={"displayModeBar": False, "scrollZoom": True}, style={"height": HEIGHT}, figure=_nothing()
     )
-    return html.Div([html.Div(graph, className="map-drawn"), html.Div(id="map-table", className="map-table")])
+    return html.Div(
+        [html.Div(graph, className="map-drawn"), html.Div(id="map-table", className="map-table")], className="map-both"
+    )
 
 
 def geometry(areas: Areas, view: View) -> Figure:
     """The whole figure with all cells and no values."""
     cells = [str(area.area) for area in areas.areas]
-    shapes = {"type": "FeatureCollection", "features": [_feature(area) for area in areas.areas]}
+    shapes: Figure = {"type": "FeatureCollection", "features": [_feature(area) for area in areas.areas]}
     names = [area.name for area in areas.areas]
     pen = ink(dark=view.dark)
     base = {"type": "choroplethmap", "geojson": shapes, "locations": cells, "text": names, "z": [None] * len(cells)}
     line = {"color": pen.grid, "width": 0.6}
     ground = {
         **base,
-        "z": [EMPTY] * len(cells),
+        "geojson": {**shapes, "features": [*shapes["features"], _outside(areas)]},
+        "locations": [*cells, OUTSIDE],
+        "text": [*names, ""],
+        "z": [EMPTY] * (len(cells) + 1),
         "zmin": EMPTY,
         "zmax": FEW,
         "colorscale": [[0, pen.ground], [1, "#adb5bd" if not view.dark else "#495057"]],
         "showscale": False,
         "marker": {"line": line, "opacity": 1},
         "hovertemplate": "%{text}<br>%{customdata}<extra></extra>",
-        "customdata": ["no trips"] * len(cells),
+        "customdata": [*["no trips"] * len(cells), BEYOND],
     }
     values = {
         **base,
-        "colorscale": SCALE,
+        "colorscale": SCALE.capitalize(),  # as the browser names it
         "marker": {"line": line, "opacity": 0.92},
         "hovertemplate": "%{text}<br>%{customdata}<extra></extra>",
         "customdata": [""] * len(cells),
@@ -81,8 +87,8 @@ def values(found: AreaMap, areas: Areas, view: View) -> Values:
     hovers = [_hover(cell) for cell in cells]
     low, high = found.limits.get(view.metric, (0.0, 1.0))
     return {
-        ("data", 0, "z"): [ground_of(cell) for cell in cells],
-        ("data", 0, "customdata"): hovers,
+        ("data", 0, "z"): [*(ground_of(cell) for cell in cells), EMPTY],
+        ("data", 0, "customdata"): [*hovers, BEYOND],
         ("data", 1, "z"): [value_of(cell, view.metric) for cell in cells],
         ("data", 1, "customdata"): hovers,
         ("data", 1, "zmin"): low,
@@ -138,7 +144,7 @@ def table(found: AreaMap, areas: Areas | None, view: View) -> Mapping[str, Props
         )
         for cell in cells
     ]
-    head = html.Tr([html.Th(name) for name in ("Area", "Trips", "Trips/min", "Predicted", "MAE")])
+    head = html.Tr([html.Th(name) for name in ("Busiest areas", "Trips", "Trips/min", "Predicted", "MAE", "Settled")])
     return {"map-table": {"children": html.Table([html.Thead(head), html.Tbody(rows)])}}
 
 
@@ -152,12 +158,18 @@ def chip(areas: Areas | None, view: View) -> Component | None:
     )
 
 
+def _name(cell: AreaValue, names: Mapping[int, str], view: View) -> Component:
+    """A link that chooses the cell: what a click on the map does, for the keyboard."""
+    return dcc.Link(names.get(cell.area, str(cell.area)), href=view.address("/", area=str(cell.area)))
+
+
 def _cells(cell: AreaValue) -> list[Component]:
     told = (
         words.count(cell.trips),
         words.number(cell.trips_per_minute),
         words.minutes(cell.mean_predicted_minutes),
         words.minutes(cell.mae_minutes),
+        words.count(cell.settled),
     )
     return [html.Td(text) for text in told]
 
@@ -178,13 +190,25 @@ def _options(named: Mapping[Any, str]) -> Sequence[dict[str, str]]:
 
 
 def _feature(area: Area) -> Figure:
-    ring = [[area.west, area.south], [area.east, area.south], [area.east, area.north], [area.west, area.north]]
     return {
         "type": "Feature",
         "id": str(area.area),
         "properties": {},
-        "geometry": {"type": "Polygon", "coordinates": [[*ring, ring[0]]]},
+        "geometry": {"type": "Polygon", "coordinates": [_ring(area.south, area.west, area.north, area.east)]},
     }
+
+
+def _outside(areas: Areas) -> Figure:
+    """What surrounds the city, so that a dark page has no white border: MapLibre's own ground is always white."""
+    inner = _ring(areas.south, areas.west, areas.north, areas.east)
+    far = MARGIN_DEGREES
+    outer = _ring(areas.south - far, areas.west - far, areas.north + far, areas.east + far)
+    shape = {"type": "Polygon", "coordinates": [outer, inner[::-1]]}
+    return {"type": "Feature", "id": OUTSIDE, "properties": {}, "geometry": shape}
+
+
+def _ring(south: float, west: float, north: float, east: float) -> list[list[float]]:
+    return [[west, south], [east, south], [east, north], [west, north], [west, south]]
 
 
 def _bar(view: View) -> Figure:
@@ -200,14 +224,13 @@ def _side(font: Figure) -> Figure:
 def _layout(areas: Areas, view: View) -> Figure:
     pen = ink(dark=view.dark)
     middle = {"lat": (areas.south + areas.north) / 2, "lon": (areas.west + areas.east) / 2}
-    ground = {"id": "ground", "type": "background", "paint": {"background-color": pen.ground}}
     return {
         "height": HEIGHT,
         "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": FONT, "size": 11, "color": pen.text},
         "hoverlabel": {"bgcolor": pen.ground, "bordercolor": pen.grid, "font": {"color": pen.text, "size": 11}},
-        "map": {"style": {"version": 8, "sources": {}, "layers": [ground]}, "center": middle, "zoom": ZOOM},
+        "map": {"style": "white-bg", "center": middle, "zoom": ZOOM},
         "uirevision": "constant",
         "clickmode": "event",
     }

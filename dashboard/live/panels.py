@@ -19,7 +19,7 @@ TITLES = {
     "error": "Error over time",
     "drift": "Drift",
     "retraining": "Retraining",
-    "map": "Where",
+    "map": "Map",
     "trips": "Latest predictions",
 }
 WAITING = "Waiting for the first data."

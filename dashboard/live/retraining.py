@@ -47,7 +47,7 @@ def _whole(episode: Episode, view: View) -> Component:
 
 
 def _cause(episode: Episode, view: View) -> Component:
-    began = words.day_and_clock(episode.began_at, view.zone)
+    began = words.day(episode.began_at, view.zone)
     hover = f"{episode.subject}, began {words.utc(episode.began_at)}"
     return html.Div([html.B(episode.cause), html.Span(f" since {began}", className="quiet")], title=hover, className="cause")
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from dashboard.frame import words
-from dashboard.frame.theme import BLUE, GREEN, GREY, INKS, ORANGE, PURPLE, SERIES, SKY, VERMILLION, ink
+from dashboard.frame.theme import GREEN, GREY, ORANGE, PURPLE, VERMILLION, ink
 from dashboard.live import lines
 from dashboard.live.lines import Figure, Trace
 from dashboard.view import View
@@ -11,6 +11,7 @@ from schemas.http.snapshot import Mark, Traffic
 
 HEIGHT = 300
 UPPER, LOWER = (0.46, 1.0), (0.0, 0.34)
+SHADES = ("rgba(0,114,178,0.75)", "rgba(86,180,233,0.65)", "rgba(0,114,178,0.5)", "rgba(86,180,233,0.4)")
 MARK_COLOURS: Mapping[str, str] = {"drift": VERMILLION, "model_switch": GREEN, "retraining": PURPLE, "rebalance": ORANGE}
 
 
@@ -54,7 +55,8 @@ def _partitions(traffic: Traffic, across: list[str]) -> list[Trace]:
             "y": lines.rounded(values),
             "yaxis": "y2",
             "stackgroup": "lag",
-            "line": {"width": 0.5, "color": SERIES[place % len(SERIES)]},
+            "line": {"width": 0},
+            "fillcolor": SHADES[place % len(SHADES)],
             "hovertemplate": f"partition {number}: %{{y:.0f}} events<extra></extra>",
             "showlegend": False,
         }
@@ -124,19 +126,21 @@ def _layout(traffic: Traffic, view: View) -> Figure:
         view,
         HEIGHT,
         shapes=stripes,
-        margin={"l": 46, "r": 40, "t": 26, "b": 24},
-        xaxis=lines.time_axis(view, anchor="y2"),
-        yaxis=lines.axis(view, domain=UPPER, rangemode="tozero", nticks=4),
+        margin={"l": 46, "r": 44, "t": 24, "b": 24},
+        xaxis=lines.time_axis(view, anchor="y2", range=lines.span(traffic.times, view)),
+        yaxis=lines.axis(view, domain=UPPER, rangemode="tozero", nticks=4, ticksuffix="/s"),
         yaxis2=lines.axis(view, domain=LOWER, rangemode="tozero", nticks=3),
         yaxis3=lines.axis(
-            view, domain=LOWER, overlaying="y2", side="right", rangemode="tozero", nticks=3, showgrid=False, ticksuffix=" s"
+            view,
+            domain=LOWER,
+            overlaying="y2",
+            side="right",
+            rangemode="tozero",
+            nticks=3,
+            showgrid=False,
+            ticksuffix=" s",
+            tickformat=".2~r",
         ),
         yaxis4={"domain": UPPER, "overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
-        annotations=[
-            lines.title("Lag by partition, events; dotted: age of the oldest, s", LOWER[1] + 0.01, view),
-            {**lines.title("events/s", 1.0, view), "x": 1, "xanchor": "right"},
-        ],
+        annotations=[lines.title("Lag by partition in events; dotted: how long the oldest waits", LOWER[1] + 0.01, view)],
     )
-
-
-__all__ = ["BLUE", "INKS", "SKY", "figure"]

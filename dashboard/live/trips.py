@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import dash_ag_grid as dag
-from dash import ctx
+from dash import ctx, dcc, html
 from dash.development.base_component import Component
 
 from dashboard.frame import words
@@ -20,11 +20,14 @@ FIXED = "params.value == null ? '' : d3.format('{}')(params.value)"
 
 
 def frame() -> Component:
-    """The grid; rows come with the first snapshot."""
+    """The grid. `trips-news` is what the browser brings into it, each once: see `assets/board.js`."""
+    return html.Div([dcc.Store(id="trips-news"), _grid()])
+
+
+def _grid() -> Component:
     return dag.AgGrid(
         id="trips-grid",
         columnDefs=_columns(),
-        rowData=[],
         getRowId="params.data.trip_id",
         defaultColDef={"sortable": True, "resizable": True, "suppressMovable": True, "suppressHeaderMenuButton": True},
         dashGridOptions={
@@ -33,7 +36,6 @@ def frame() -> Component:
             "animateRows": False,
             "cellFlashDuration": 1500,
             "suppressCellFocus": False,
-            "overlayNoRowsTemplate": "No predictions yet",
             "tooltipShowDelay": 300,
         },
         eventListeners={"cellKeyDown": ["tripOfKey(params, setEventData)"]},
@@ -52,8 +54,8 @@ def transaction(before: LatestTrips, after: LatestTrips, view: View) -> Transact
     old, new = {row.trip_id: row for row in before.rows[:ROWS]}, {row.trip_id: row for row in after.rows[:ROWS]}
     added = [_row(row, view) for trip, row in new.items() if trip not in old]
     changed = [_row(row, view) for trip, row in new.items() if trip in old and row != old[trip]]
-    gone = [{"trip_id": trip} for trip in old if trip not in new]
-    return {"add": added, "addIndex": 0, "update": changed, "remove": gone, "async": False}
+    gone = [trip for trip in old if trip not in new]
+    return {"add": added, "update": changed, "remove": gone}
 
 
 def chosen(clicked: object, pressed: object) -> str | None:
@@ -87,10 +89,10 @@ def _place(point: Point) -> str:
 
 def _columns() -> list[Mapping[str, Any]]:
     return [
-        {"field": "time", "headerName": "Pickup", "minWidth": 84, "tooltipField": "time_hover"},
-        {"field": "from", "headerName": "From", "minWidth": 122},
-        {"field": "to", "headerName": "To", "minWidth": 122},
-        _number("predicted", "Predicted, min", 104),
+        {"field": "time", "headerName": "Pickup", "minWidth": 78, "tooltipField": "time_hover"},
+        {"field": "from", "headerName": "From", "minWidth": 116},
+        {"field": "to", "headerName": "To", "minWidth": 116},
+        _number("predicted", "Predicted, min", 108),
         {"field": "interval", "headerName": "90 % interval", "minWidth": 104, "cellClass": "right"},
         _number("actual", "Actual, min", 92, flash=True),
         _number("error", "Error, min", 88, ".1f", sign=True, flash=True),

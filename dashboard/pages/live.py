@@ -38,8 +38,8 @@ async def _layout(_context: Context, view: View) -> Component:
             dmc.GridCol(panels.panel("error", _graph("error"), lead=LEADS["error"]), span=HALF),
             dmc.GridCol(panels.panel("drift", drift.frame(), lead=LEADS["drift"]), span={"base": 12, "lg": 7}),
             dmc.GridCol(panels.panel("retraining", retraining.frame(), lead=LEADS["retraining"]), span={"base": 12, "lg": 5}),
-            dmc.GridCol(panels.panel("map", area_map.frame(), area_map.tools(view), LEADS["map"]), span={"base": 12, "lg": 5}),
-            dmc.GridCol(panels.panel("trips", trips.frame(), lead=LEADS["trips"]), span={"base": 12, "lg": 7}),
+            dmc.GridCol(panels.panel("map", area_map.frame(), area_map.tools(view), LEADS["map"]), span=12),
+            dmc.GridCol(panels.panel("trips", trips.frame(), lead=LEADS["trips"]), span=12),
         ],
         gutter="sm",
     )
@@ -90,6 +90,9 @@ def _register(app: Dash, context: Context) -> None:
         )
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("board", "area"), Output("map", "clickData"), Input("map", "clickData"), prevent_initial_call=True
+    )
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        ClientsideFunction("board", "trips"), Input("trips-news", "data")
     )
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("board", "everywhere"), Input("area-chip", "n_clicks"), prevent_initial_call=True
