@@ -17,6 +17,7 @@ from schemas.http.models import Models, ModelVersion, Reign, TrainingRun
 from schemas.http.quality import Cohort, Quality
 from schemas.http.snapshot import Areas
 
+COLOURS = theme.SERIES[:6]  # without yellow, on which white is not read, and grey, which looks like nobody
 COLUMNS = [
     grids.text("started", "Trained", width=165, hover="started_utc"),
     grids.text("candidate", "Kind", width=105),
@@ -38,7 +39,8 @@ def run_rows(models: Models, zone: ZoneInfo) -> list[dict[str, Any]]:
     roles = {version.version: version for version in models.versions}
     loose = [_version_row(version, zone) for version in models.versions if version.version not in known]
     rows = [_run_row(run, roles.get(run.model_version or 0), zone) for run in models.runs] + loose
-    return sorted(rows, key=lambda row: str(row["started"]), reverse=True)
+    best_first = sorted(rows, key=lambda row: row["rmse"] if row["rmse"] is not None else math.inf)
+    return sorted(best_first, key=lambda row: str(row["started"]), reverse=True)
 
 
 def latest_session(runs: Sequence[TrainingRun]) -> list[TrainingRun]:
@@ -193,7 +195,7 @@ def widths(ordered: Sequence[Reign], now: datetime) -> list[float]:
 
 def colour_of(version: int) -> str:
     """The same version has the same colour everywhere on the page."""
-    return theme.SERIES[version % len(theme.SERIES)]
+    return COLOURS[version % len(COLOURS)]
 
 
 def _in_office(reign: Reign, zone: ZoneInfo) -> str:

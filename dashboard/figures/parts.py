@@ -32,13 +32,15 @@ def tile(label: str, value: Content, below: Content = "", *, means: str = "", to
     name = dmc.Text(label, size="sm", c="dimmed", className="tile-label")
     heading = dmc.Tooltip(name, label=means, multiline=True, w=260, withArrow=True) if means else name
     rest: list[Any] = [dmc.Box(below, fz="xs", c="dimmed")] if below else []
-    number = dmc.Box(value, fz=26, fw=650, lh=1.25, className=f"tile-value {toned(tone)}")
-    return dmc.Paper([heading, number, *rest], withBorder=True, p="md", radius="md", h="100%", className="tile")
+    number = dmc.Box(value, fz={"base": 20, "sm": 26}, fw=650, lh=1.25, className=f"tile-value {toned(tone)}")
+    return dmc.Paper(
+        [heading, number, *rest], withBorder=True, p={"base": "xs", "sm": "md"}, radius="md", h="100%", className="tile"
+    )
 
 
 def tiles(*each: Component, columns: int = 4) -> Component:
     """Numbers side by side; two in a row on a telephone."""
-    return dmc.SimpleGrid(list(each), cols={"base": 2, "sm": min(3, columns), "lg": columns}, spacing="md")
+    return dmc.SimpleGrid(list(each), cols={"base": 2, "lg": columns}, spacing={"base": "xs", "sm": "md"})
 
 
 def card(title: str, *content: Content, note: Content = "", action: Component | None = None) -> Component:
@@ -49,7 +51,9 @@ def card(title: str, *content: Content, note: Content = "", action: Component | 
     heading = dmc.Group(
         [dmc.Stack(head, gap=2, style={"flex": 1, "minWidth": 0}), *([action] if action else [])], align="start"
     )
-    return dmc.Paper(dmc.Stack([heading, *content], gap="md"), withBorder=True, p="lg", radius="md", className="card")
+    return dmc.Paper(
+        dmc.Stack([heading, *content], gap="md"), withBorder=True, p={"base": "sm", "sm": "lg"}, radius="md", className="card"
+    )
 
 
 def columns(*each: Component, number: int = 2) -> Component:
@@ -128,12 +132,5 @@ def link(text: str, address: str) -> Component:
 
 def command(text: str, label: str = "Copy") -> Component:
     """Something to type in a terminal, with a button that copies it."""
-    return dmc.Group(
-        [
-            dmc.Code(text, block=True, style={"flex": 1, "minWidth": 0, "overflowX": "auto", "whiteSpace": "pre"}),
-            dmc.CopyButton(value=text, children=label, copiedChildren="Copied", variant="default", size="xs"),
-        ],
-        align="start",
-        gap="xs",
-        wrap="nowrap",
-    )
+    button = dmc.CopyButton(value=text, children=label, copiedChildren="Copied", variant="default", size="xs")
+    return dmc.Stack([dmc.Code(text, block=True, className="terminal"), button], gap="xs", align="start")

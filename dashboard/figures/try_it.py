@@ -218,19 +218,14 @@ def answered(prediction: Prediction, seconds: float) -> Component:
     interval = prediction.interval
     low, high = interval.lower_seconds / 60, interval.upper_seconds / 60
     sure = words.percent(interval.coverage, 0)
-    head = parts.tiles(
-        parts.tile(
-            "The trip takes",
-            words.minutes(prediction.duration_minutes, 1),
-            words.seconds(prediction.duration_seconds),
-            tone="accent",
-        ),
-        parts.tile("Model", f"{prediction.model.kind} · v{prediction.model.version}", prediction.model.name),
-        parts.tile("Answered in", words.seconds(seconds), "from the board to the API and back"),
-        columns=3,
+    minutes = parts.tile(
+        "The trip takes",
+        words.minutes(prediction.duration_minutes, 1),
+        words.seconds(prediction.duration_seconds),
+        tone="accent",
     )
     sentence = parts.sentence(f"{sure} of trips like this one take {words.number(low, 1)} to {words.minutes(high, 1)}.")
-    return parts.stack(head, range_bar(low, prediction.duration_minutes, high), sentence, _identity(prediction))
+    return parts.stack(minutes, range_bar(low, prediction.duration_minutes, high), sentence, _identity(prediction, seconds))
 
 
 def range_bar(low: float, middle: float, high: float) -> Component:
@@ -313,9 +308,12 @@ def _targets(areas: Areas) -> go.Heatmap:
     )
 
 
-def _identity(prediction: Prediction) -> Component:
+def _identity(prediction: Prediction, seconds: float) -> Component:
+    model = prediction.model
     rows: Sequence[tuple[str, parts.Content]] = (
+        ("Model", f"{model.kind}, version {model.version} of {model.name}"),
+        ("Answered in", f"{words.seconds(seconds)}, from the board to the API and back"),
         ("Prediction id", dmc.Code(prediction.prediction_id)),
-        ("MLflow run", dmc.Code(prediction.model.run_id)),
+        ("MLflow run", dmc.Code(model.run_id)),
     )
     return parts.facts(rows)

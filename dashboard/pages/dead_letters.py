@@ -179,6 +179,7 @@ def _replaying(app: Dash, context: Context) -> None:
         Output(MODAL, "opened", allow_duplicate=True),
         Output(RESULT, "children"),
         Output(PENDING, "data", allow_duplicate=True),
+        Output(GRID, "selectedRows"),
         Input(CONFIRM, "n_clicks"),
         State(PENDING, "data"),
         State(KEY, "value"),
@@ -189,7 +190,7 @@ def _replaying(app: Dash, context: Context) -> None:
         """Publish what was asked about, with the key that stands in the field."""
         if not clicks or not pending:
             return no_update
-        return False, await _replay(context, pending, key), None
+        return False, await _replay(context, pending, key), None, []
 
 
 async def _replay(context: Context, pending: Mapping[str, Any], key: str | None) -> Component:
