@@ -192,7 +192,7 @@ class LivePanels:
             return event_span(first, max(last + timedelta(minutes=1), newest or last))
         length = timedelta(seconds=SPANS[period].seconds)
         told = self.sampler.memory.event_time_at(self.now() - length)
-        since = newest - length if told is None else min(told, newest)
+        since = newest - length if told is None else min(told, newest - length)
         return event_span(since - reach, newest)
 
     async def _error(self, period: Period, area: int | None) -> ErrorReading:

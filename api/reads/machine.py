@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
-from prometheus_client.parser import text_string_to_metric_families
 
+from api.reads.exposition import samples
 from domain.errors import Unreachable
 from schemas.http.health import RoleStatus
 
 ROLE_SECONDS = 1.0
 OK = 200
+BUILD = "tripcast_build_info"
 Get = Callable[[str, float], Awaitable[tuple[int, str]]]
 
 
@@ -71,7 +72,7 @@ class RoleWatch:
     async def __call__(self) -> RoleStatus:
         """Never raises: a role that does not answer is a status too."""
         try:
-            (alive, _), ready, numbers = await asyncio.gather(
+            (alive, _), ready, (numbers, version) = await asyncio.gather(
                 self.get(f"{self.address}/livez", ROLE_SECONDS), self._ready(), self._numbers()
             )
         except Unreachable:
@@ -83,6 +84,7 @@ class RoleWatch:
             up=alive == OK,
             ready=ready,
             detail="" if alive == OK and ready is not False else _detail(alive, ready=ready),
+            version=version,
             started_at=datetime.fromtimestamp(started, UTC) if started else None,
             cpu_percent=self._cpu_percent(numbers.get("process_cpu_seconds_total")),
             memory_bytes=numbers.get("process_resident_memory_bytes"),
@@ -95,15 +97,17 @@ class RoleWatch:
         status, _ = await self.get(f"{self.address}{self.ready_path}", ROLE_SECONDS)
         return status == OK
 
-    async def _numbers(self) -> dict[str, float]:
+    async def _numbers(self) -> tuple[dict[str, float], str | None]:
+        """Metrics without labels, and the version that the role tells."""
         status, text = await self.get(f"{self.address}/metrics", ROLE_SECONDS)
         if status != OK:
-            return {}
+            return {}, None
         try:
-            families = list(text_string_to_metric_families(text))
+            found = list(samples(text))
         except ValueError:
-            return {}
-        return {sample.name: sample.value for family in families for sample in family.samples if not sample.labels}
+            return {}, None
+        version = next((sample.labels.get("version") for sample in found if sample.name == BUILD), None)
+        return {sample.name: sample.value for sample in found if not sample.labels}, version
 
     def _cpu_percent(self, seconds: float | None) -> float | None:
         if seconds is None:

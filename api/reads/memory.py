@@ -16,6 +16,7 @@ SECONDS_KEPT = 3660
 MINUTES_KEPT = 2 * 24 * 60 + 60  # two days, so that a day has one to be compared with
 RETRY_SECONDS = 3.0
 GOODBYE_SECONDS = 1.0
+END_OF_TIME = 1e12
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,11 @@ class Memory:
         return past(self.minutes, self.seconds, since, until)
 
     def event_time_at(self, wall: datetime) -> datetime | None:
-        """The newest event time that the stream had told by then; None when nobody was looking."""
-        at = wall.timestamp()
-        for ring in (self.seconds, self.minutes):
-            if len(ring) and ring.all().at[0] <= at:
-                newest = ring.between(0, at + 1).last("event_time")
-                return None if newest is None else datetime.fromtimestamp(newest, UTC)
-        return None
+        """The newest event time that the stream had told by then, or, when nobody was looking yet, the first that it told."""
+        known = self.past(0.0, wall.timestamp() + 1).stretch.last("event_time")
+        if known is None:
+            known = self.past(wall.timestamp(), END_OF_TIME).stretch.first("event_time")
+        return None if known is None else datetime.fromtimestamp(known, UTC)
 
     def keep_up(self, now: datetime) -> None:
         """Load and write in the background, as long as there is something to load or to write."""

@@ -79,6 +79,11 @@ class Stretch:
         known = self.numbers[name][~np.isnan(self.numbers[name])]
         return float(known[-1]) if len(known) else None
 
+    def first(self, name: str) -> float | None:
+        """Of the oldest step that knows it."""
+        known = self.numbers[name][~np.isnan(self.numbers[name])]
+        return float(known[0]) if len(known) else None
+
     def lag(self) -> Floats:
         """Events waiting in all partitions at the end of each step; NaN where nobody knows."""
         known = ~np.isnan(self.lag_events)

@@ -21,7 +21,7 @@ NO_DATA = "No event has arrived yet: `tripcast simulate` or `tripcast replay FIL
 
 @dataclass(frozen=True, slots=True)
 class SignalWords:
-    """A monitored signal for people. `low` and `high`: where its histogram lies when its values say nothing better."""
+    """A monitored signal for people."""
 
     title: str
     unit: str
@@ -36,6 +36,7 @@ SIGNALS = {
     "area_mix": SignalWords("Areas", "PSI"),
     "missing_share": SignalWords("Trips without passengers", "share"),
     "refused_share": SignalWords("Refused events", "share"),
+    "feed_fault": SignalWords("Feed faults", "of the limit"),
 }
 
 

@@ -5,11 +5,22 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from prometheus_client.parser import text_string_to_metric_families
 
+from api.reads.exposition import samples
 from domain.entities.service import LATENCY_BUCKETS
 
 LATENCY = "tripcast_event_to_row_seconds_bucket"
+WANTED = {
+    LATENCY,
+    "tripcast_trips_scored_total",
+    "tripcast_events_quarantined_total",
+    "tripcast_champion_info",
+    "tripcast_challenger_version",
+    "tripcast_drift_state",
+    "tripcast_registry_up",
+    "tripcast_database_up",
+    "tripcast_last_event_time_seconds",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +44,23 @@ class WorkerReading:
 
 def parse(text: str) -> WorkerReading:
     """A reading from Prometheus' text format; what is not there counts as zero. Raises ValueError for anything else."""
-    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    found = list(samples(text, WANTED))
     values: dict[str, float] = {}
-    for sample in samples:
+    for sample in found:
         values[sample.name] = values.get(sample.name, 0.0) + sample.value
-    cumulative = {float(sample.labels["le"]): sample.value for sample in samples if sample.name == LATENCY}
-    champions = [sample.labels for sample in samples if sample.name == "tripcast_champion_info" and sample.value]
+    cumulative = {float(sample.labels["le"]): sample.value for sample in found if sample.name == LATENCY}
+    champions = [sample.labels for sample in found if sample.name == "tripcast_champion_info" and sample.value]
     named = next(iter(champions), None)
     return WorkerReading(
         scored=values.get("tripcast_trips_scored_total", 0.0),
         quarantined={
-            sample.labels["reason"]: sample.value for sample in samples if sample.name == "tripcast_events_quarantined_total"
+            sample.labels["reason"]: sample.value for sample in found if sample.name == "tripcast_events_quarantined_total"
         },
         latency=_counts(cumulative),
         champion=(int(named["version"]), named["kind"], named["run_id"]) if named else None,
         challenger=int(values.get("tripcast_challenger_version", 0.0)) or None,
         phase=next(
-            (sample.labels["state"] for sample in samples if sample.name == "tripcast_drift_state" and sample.value), None
+            (sample.labels["state"] for sample in found if sample.name == "tripcast_drift_state" and sample.value), None
         ),
         registry_up=values.get("tripcast_registry_up", 0.0) > 0,
         database_up=values.get("tripcast_database_up", 0.0) > 0,

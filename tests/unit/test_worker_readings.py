@@ -5,8 +5,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from prometheus_client import generate_latest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
+from api.reads.exposition import samples
 from api.reads.workers import Counters, WorkerReading, parse
 from domain.entities.models import ModelVersion
 from domain.entities.service import LATENCY_BUCKETS
@@ -73,3 +77,21 @@ def test_a_restart_shows_in_any_of_the_counters() -> None:
     counters = Counters()
     counters.increase("worker", reading(scored=0, refused=0, bucket=4, count=9))
     assert counters.increase("worker", reading(scored=0, refused=0, bucket=5, count=2)).latency.sum() == 2
+
+
+@given(
+    st.dictionaries(st.text(min_size=0, max_size=8), st.floats(allow_nan=False), max_size=5),
+    st.floats(-1e9, 1e9),
+)
+def test_the_format_is_read_as_prometheus_own_parser_reads_it(labelled: dict[str, float], plain: float) -> None:
+    registry = CollectorRegistry()
+    many, one = Gauge("many", "With labels.", ["label"], registry=registry), Gauge("one", "Without.", registry=registry)
+    one.set(plain)
+    for label, value in labelled.items():
+        many.labels(label).set(value)
+    text = generate_latest(registry).decode()
+    theirs = [
+        (each.name, each.labels, each.value) for family in text_string_to_metric_families(text) for each in family.samples
+    ]
+    assert [(each.name, each.labels, each.value) for each in samples(text)] == theirs
+    assert [each.value for each in samples(text, {"one"})] == [plain]
