@@ -65,6 +65,7 @@ def _follow_address(app: Dash) -> None:
     )
     for name, event in (("period", "value"), ("pause", "n_clicks"), ("theme", "n_clicks")):
         _in_browser(app, ClientsideFunction("board", name), Input(name, event), prevent_initial_call=True)
+    _in_browser(app, ClientsideFunction("board", "heard"), Input("pill", "children"), prevent_initial_call=True)
     _in_browser(
         app,
         ClientsideFunction("board", "navigation"),

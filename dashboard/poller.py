@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import structlog
 
-from dashboard.client import ApiError, Client
+from dashboard.client import ApiError, ApiRefused, Client
 from schemas.http.base import Period
 from schemas.http.snapshot import Snapshot
 
@@ -33,12 +33,14 @@ class Seen:
     """The latest of one view.
 
     `age_seconds`: since the snapshot came; `silent_seconds`: since the API last answered; `problem`: what it said instead.
+    `refused`: it did answer, but with an error.
     """
 
     snapshot: Snapshot | None
     age_seconds: float
     silent_seconds: float
     problem: str | None
+    refused: bool = False
 
     @property
     def unreachable(self) -> bool:
@@ -56,12 +58,13 @@ class _Watched:
     came_at: float | None = None
     snapshot: Snapshot | None = None
     problem: str | None = None
+    refused: bool = False
     first: asyncio.Event = field(default_factory=asyncio.Event)
 
     def seen(self, now: float) -> Seen:
         came = now if self.came_at is None else self.came_at
         since = self.began_at if self.answered_at is None else self.answered_at
-        return Seen(self.snapshot, now - came, now - since, self.problem)
+        return Seen(self.snapshot, now - came, now - since, self.problem, self.refused)
 
 
 class Poller:
@@ -118,7 +121,7 @@ class Poller:
             self.failed += 1
             if watched.problem is None:
                 log.warning("snapshot_failed", period=key.period, area=key.area, title=error.title)
-            watched.problem = error.detail
+            watched.problem, watched.refused = error.detail, isinstance(error, ApiRefused)
         else:
             watched.answered_at, watched.problem = self._clock(), None
             if newer is not None:

@@ -4,7 +4,7 @@
   const DEFAULT = { period: "15m", metric: "trips", end: "pickup" };
   const PERIODS = ["5m", "15m", "1h", "24h", "all"];
   const OURS = ["period", "paused", "theme", "area", "metric", "end"];
-  const TICK = 1000, RESTING = 10000;
+  const TICK = 1000, RESTING = 10000, LOST = 5000;
   const set = (id, props) => window.dash_clientside.set_props(id, props);
   const nothing = () => window.dash_clientside.no_update;
 
@@ -65,7 +65,16 @@
     element.setAttribute("title", label);
   }
 
+  /* When the board itself no longer answers, nobody else can say so. */
+  let heard = Date.now();
+  window.setInterval(function () {
+    const root = document.documentElement;
+    const resting = document.hidden || root.classList.contains("paused");
+    root.classList.toggle("lost", !resting && Date.now() - heard > LOST);
+  }, TICK);
+
   document.addEventListener("visibilitychange", function () {
+    heard = Date.now();
     set("tick", { interval: document.hidden ? RESTING : TICK });
   });
 
@@ -82,12 +91,17 @@
         const view = viewOf(search);
         const route = pathname + "?" + new URLSearchParams(view.query).toString();
         pressed("pause", view.paused, view.paused ? "Go on" : "Pause");
+        heard = Date.now();
         document.documentElement.classList.toggle("paused", view.paused);
         document.documentElement.dataset.theme = view.theme;
         for (const link of document.querySelectorAll("#navigation a")) {
           link.setAttribute("href", link.getAttribute("href").split("?")[0] + shared());
         }
         return [view, route === before ? nothing() : route, view.period, view.theme, view.paused];
+      },
+      heard: function () {
+        heard = Date.now();
+        return nothing();
       },
       period: function (value) {
         if (value && value !== viewOf(window.location.search).period) go({ period: value });

@@ -12,7 +12,8 @@ from schemas.http.snapshot import Snapshot, State, Status
 
 Shown = State | Literal["paused", "api_unreachable"]
 OLD_SECONDS = 3.0  # a snapshot that is older says so
-GREYED: frozenset[Shown] = frozenset({"stale", "worker_stopped", "database_unreachable", "api_unreachable"})
+# A stopped worker greys nothing: no predictions and a growing lag are the truth of this moment.
+GREYED: frozenset[Shown] = frozenset({"stale", "database_unreachable", "api_unreachable"})
 LEVEL: dict[Shown, Level] = {
     "live": "ok",
     "stale": "warning",
@@ -122,7 +123,8 @@ EMPTY_COMMAND = "tripcast simulate"
 
 def _api_unreachable(view: View, seen: Seen) -> Banner:
     kept = f" What you see is as of {_as_of(view, seen)}." if seen.snapshot else ""
-    title = f"API unreachable for {words.age(seen.silent_seconds)}"
+    trouble = "API answers with an error" if seen.refused else "API unreachable"
+    title = f"{trouble} for {words.age(seen.silent_seconds)}"
     return Banner("alarm", title, f"{seen.problem or 'It does not answer.'}{kept} It goes on by itself when the API is back.")
 
 
