@@ -54,6 +54,11 @@ class Cached(Generic[Data]):
         """As it is now; `error`: of a part, where the whole has none."""
         return Panel(version=self.version, as_of=self.as_of, data=self.data, error=self.error or error)
 
+    def retry(self) -> None:
+        """What kept it from being read is over."""
+        if self.error is not None:
+            self._due = 0.0
+
     async def stop(self) -> None:
         """Give up a reading that is under way."""
         await self._asking.stop()
@@ -64,10 +69,10 @@ class Cached(Generic[Data]):
             data = await self._load()
         except Exception as error:  # noqa: BLE001 - one panel that fails must not take the others with it
             self._failed(error)
+            self._due = self._clock() + max(self._every, self._clock() - began)
         else:
             self._take(data, as_of)
-        took = self._clock() - began
-        self._due = began + max(self._every, SHARE_OF_TIME * took)
+            self._due = began + max(self._every, SHARE_OF_TIME * (self._clock() - began))
 
     def _take(self, data: Data, as_of: datetime) -> None:
         self.as_of, self.error = as_of, None
@@ -108,6 +113,11 @@ class Shelf:
     def __len__(self) -> int:
         """How many there are."""
         return len(self._panels)
+
+    def retry(self) -> None:
+        """The database answers again: what failed is read with the next look."""
+        for cached, _ in self._panels.values():
+            cached.retry()
 
     async def sweep(self) -> None:
         """Drop what nobody looked at for a while."""

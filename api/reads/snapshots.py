@@ -52,7 +52,7 @@ class Snapshots:
         self._panels, self._sampler, self._environment = panels, sampler, environment
         self._clock, self._now = clock, now
         self._views: dict[View, _Taken] = {}
-        self._seq = 0
+        self._seq, self._was_up = 0, False
         self._state: tuple[str, datetime] = ("", now())
         self._encode = msgspec.json.Encoder().encode
 
@@ -124,6 +124,9 @@ class Snapshots:
 
     async def _fresh(self, *panels: Cached[Any]) -> None:
         up = self._sampler.look.is_up("database")
+        if up and not self._was_up:
+            self.shelf.retry()
+        self._was_up = up
         await asyncio.gather(*(panel.fresh(DEADLINE_SECONDS if up else DOWN_SECONDS) for panel in panels))
 
     def _status(self) -> Status:

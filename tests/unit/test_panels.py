@@ -154,3 +154,35 @@ async def test_views_share_a_panel_and_nobodys_panel_is_dropped(source: Source, 
     time.seconds += 11
     await shelf.sweep()
     assert len(shelf) == 1
+
+
+async def test_what_failed_is_read_anew_when_the_fault_is_over(source: Source, time: Time) -> None:
+    shelf = Shelf(time)
+    failing, fine = Source(), source
+    failing.content = DatabaseUnreachable("away")
+    panels = [shelf.get((name,), each, 60.0) for name, each in (("failing", failing), ("fine", fine))]
+    for panel in panels:
+        await panel.fresh(5)
+    failing.content = "back"
+    await panels[0].fresh(5)
+    assert panels[0].error is not None
+    shelf.retry()
+    for panel in panels:
+        await panel.fresh(5)
+    assert (panels[0].data, panels[0].error, fine.asked) == ("back", None, 1)
+
+
+async def test_a_reading_that_failed_slowly_does_not_wait_ten_times_as_long(time: Time) -> None:
+    asked = 0
+
+    async def hangs() -> str:
+        nonlocal asked
+        asked += 1
+        time.seconds += 5
+        raise DatabaseUnreachable("no answer")
+
+    panel = Cached("panel", hangs, 1.0, time, time.now)
+    await panel.fresh(5)
+    time.seconds += 5.1
+    await panel.fresh(5)
+    assert asked == 2
