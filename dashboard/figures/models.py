@@ -23,13 +23,13 @@ COLUMNS = [
     grids.text("candidate", "Kind", width=105),
     grids.text("version", "Version", width=85),
     grids.text("role", "Role", width=115),
+    grids.linked("run", "Run", width=85),
     grids.number("rmse", "RMSE", 2, unit="min", width=100),
     grids.number("mae", "MAE", 2, unit="min", width=95),
     grids.number("r2", "R²", 3, width=75),
     grids.number("seconds", "Took", 1, unit="s", width=85),
     grids.number("rows", "Trips", 0, width=90),
-    grids.text("reason", "Why", width=140, grow=1),
-    grids.linked("run", "Run", width=95),
+    grids.text("reason", "Why", width=120, grow=1),
 ]
 
 
@@ -105,7 +105,12 @@ def by_hour(quality: Quality) -> Component:
         for cohort in found
     ]
     chart = charts.bars(
-        rows, "hours", {"RMSE": theme.BLUE, "MAE": theme.ORANGE}, label="Error by hour of the day", formatter="minutes"
+        rows,
+        "hours",
+        {"RMSE": theme.BLUE, "MAE": theme.ORANGE},
+        label="Error by hour of the day",
+        height=330,
+        formatter="minutes",
     )
     return parts.card("Error by hour of the day", chart, note=_hardest(found))
 
@@ -148,9 +153,10 @@ def reigns(models: Models, now: datetime, zone: ZoneInfo) -> Component:
         return parts.card(
             "Who was champion when", parts.empty("No version has been champion yet. This trains one and promotes it:", TRAIN)
         )
+    colours = colours_of(models.reigns)
     rows = [
         (
-            html.Span([_swatch(reign.version), f" v{reign.version}"]),
+            html.Span([_swatch(colours[reign.version]), f" v{reign.version}"]),
             parts.when(reign.since, zone),
             "now" if reign.until is None else parts.when(reign.until, zone),
             words.seconds(((reign.until or now) - reign.since).total_seconds()),
@@ -165,12 +171,13 @@ def reigns(models: Models, now: datetime, zone: ZoneInfo) -> Component:
 def strip(found: Sequence[Reign], now: datetime, zone: ZoneInfo) -> Component:
     """Reigns as parts of one bar, oldest left, widths to scale (none thinner than can be seen)."""
     ordered = sorted(found, key=lambda reign: reign.since)
+    colours = colours_of(found)
     sections = [
         html.Div(
             f"v{reign.version}",
             className="reign",
             title=_in_office(reign, zone),
-            style={"width": f"{width:.2f}%", "backgroundColor": colour_of(reign.version)},
+            style={"width": f"{width:.2f}%", "backgroundColor": colours[reign.version]},
         )
         for reign, width in zip(ordered, widths(ordered, now), strict=True)
     ]
@@ -193,9 +200,9 @@ def widths(ordered: Sequence[Reign], now: datetime) -> list[float]:
     return [100 * each / math.fsum(raw) for each in raw]
 
 
-def colour_of(version: int) -> str:
-    """The same version has the same colour everywhere on the page."""
-    return COLOURS[version % len(COLOURS)]
+def colours_of(found: Sequence[Reign]) -> dict[int, str]:
+    """Neighbouring versions differ, and the same version has the same colour everywhere on the page."""
+    return {version: COLOURS[place % len(COLOURS)] for place, version in enumerate(sorted({reign.version for reign in found}))}
 
 
 def _in_office(reign: Reign, zone: ZoneInfo) -> str:
@@ -203,8 +210,8 @@ def _in_office(reign: Reign, zone: ZoneInfo) -> str:
     return f"v{reign.version}: {words.day_and_clock(reign.since, zone)} to {until}"
 
 
-def _swatch(version: int) -> Component:
-    return html.Span(className="swatch", style={"backgroundColor": colour_of(version)})
+def _swatch(colour: str) -> Component:
+    return html.Span(className="swatch", style={"backgroundColor": colour})
 
 
 def _settled(cohorts: Sequence[Cohort]) -> list[Cohort]:
