@@ -169,7 +169,8 @@ async def test_what_failed_is_read_anew_when_the_fault_is_over(source: Source, t
     shelf.retry()
     for panel in panels:
         await panel.fresh(5)
-    assert (panels[0].data, panels[0].error, fine.asked) == ("back", None, 1)
+    found = panels[0].panel()
+    assert (found.data, found.error, fine.asked) == ("back", None, 1)
 
 
 async def test_a_reading_that_failed_slowly_does_not_wait_ten_times_as_long(time: Time) -> None:
