@@ -20,6 +20,8 @@ class BatchSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySetting
         5000, ge=500, description="Completed trips that the trainer waits for before the first model."
     )
     trainer_poll_seconds: float = Field(2.0, gt=0, description="How often the trainer looks for something to do.")
+    trainer_host: str = Field("127.0.0.1", description="Address that the trainer's /livez, /readyz and /metrics listen on.")
+    trainer_port: int = Field(8082, ge=0, le=65535, description="Port of the trainer's /livez, /readyz and /metrics.")
     webhook: SecretStr | None = Field(
         None, description="Incoming webhook, as Slack has them, for what people should know of; without it nobody is told."
     )

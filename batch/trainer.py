@@ -15,10 +15,11 @@ import structlog
 from tenacity import AsyncRetrying, retry_if_result, wait_fixed
 
 from batch.answer import Answer, RunTraining
+from batch.health import Beating, Pulse, beating
 from batch.patience import patiently
 from batch.training_process import TrainingOrder
 from domain.errors import ConcurrentUpdate, TripcastError
-from domain.loop.decisions import Request, RequestKind
+from domain.loop.decisions import Outcome, Request, RequestKind
 
 log = structlog.get_logger("tripcast.trainer")
 
@@ -79,11 +80,15 @@ class Trainer:
     answer: Callable[[Request], Awaitable[Answer]]
     listen: Listen
     poll_seconds: float
+    pulse: Pulse = field(default_factory=Pulse)
+    answered: Callable[[RequestKind, Outcome], None] = field(default=lambda _kind, _outcome: None)
     _woken: list[asyncio.Event] = field(default_factory=list)
 
     async def __call__(self) -> None:
         """Run until cancelled. Outages and other trainers are waited for, with backoff, for ever."""
+        beating.set(Beating(self.pulse, "first_champion"))
         await patiently(self._make_first, "first_champion", TripcastError)
+        self.pulse.ended("first_champion")
         async with asyncio.TaskGroup() as group:
             group.create_task(self._hear())
             for kinds in (ROLE_CHANGES, TRAININGS):
@@ -91,19 +96,28 @@ class Trainer:
 
     async def _make_first(self) -> None:
         due: bool | None = await AsyncRetrying(retry=retry_if_result(_undecided), wait=wait_fixed(self.poll_seconds))(
-            self.first_is_due
+            self._first_is_due
         )
         if due:
             log.info("first_training")
             await self.run_training(TrainingOrder("no champion fits this program's inputs"))
 
+    async def _first_is_due(self) -> bool | None:
+        self.pulse.beat("first_champion")
+        due = await self.first_is_due()
+        self.pulse.goes_on("first_champion")
+        return due
+
     async def _hear(self) -> None:
+        """Messages come or do not come: this loop has no beat."""
+        beating.set(Beating(self.pulse, None))
         while True:
             await patiently(self._listen, "messages")
 
     async def _listen(self) -> None:
         async with self.listen() as messages:
             log.info("listening")
+            self.pulse.goes_on("messages")
             async for message, done in messages:
                 if message.kind.endswith(ASKED):
                     for woken in self._woken:
@@ -111,6 +125,7 @@ class Trainer:
                 await done()
 
     async def _serve(self, kinds: Sequence[RequestKind]) -> None:
+        beating.set(Beating(self.pulse, kinds[0].value))
         woken = asyncio.Event()
         self._woken.append(woken)
         while True:
@@ -120,8 +135,10 @@ class Trainer:
                 await asyncio.wait_for(woken.wait(), self.poll_seconds)
 
     async def _answer_all(self, kinds: Sequence[RequestKind]) -> None:
-        for found in await self.requests.open(kinds):
-            await self._answer_one(found.request_id)
+        found = await self.requests.open(kinds)
+        self.pulse.goes_on(kinds[0].value)
+        for each in found:
+            await self._answer_one(each.request_id)
 
     async def _answer_one(self, request_id: int) -> None:
         async with AsyncExitStack() as stack:
@@ -135,6 +152,7 @@ class Trainer:
             log.info("request_taken", kind=request.kind.value, subject=request.subject)
             answer = await self.answer(request)
             await self.requests.answer(request_id, answer)
+            self.answered(request.kind, answer.outcome)
             log.info("request_answered", kind=request.kind.value, subject=request.subject, outcome=answer.outcome.value)
 
 

@@ -5,15 +5,19 @@ import signal
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import structlog
 
+from adapters.health.process import register_process, watched_loop
+from adapters.health.server import Health, serving
 from adapters.kafka.lifecycle import Done, listening
 from adapters.kafka.topics import end_offsets
 from adapters.postgres import requests as stored
 from adapters.postgres.connection import Pool
+from adapters.postgres.gate_results import refused_by
 from adapters.postgres.labels import labelled_trips_up_to
 from adapters.postgres.lifecycle import Journal
 from adapters.postgres.locks import alone
@@ -22,10 +26,13 @@ from adapters.postgres.progress import stored_offsets
 from adapters.slack.webhook import Webhook
 from batch import bootstrap
 from batch.answer import ACTOR, Answer, AnswerRequest, RunTraining
+from batch.counted_training import CountedTraining
+from batch.health import Pulse
 from batch.notify import Notify
 from batch.settings import BatchSettings
 from batch.stalls import WatchProgress
 from batch.trainer import Trainer
+from batch.trainer_metrics import TrainerMetrics
 from batch.training_process import TrainingProcess
 from domain.entities.models import Alias
 from domain.errors import TripcastError, Unreachable
@@ -61,7 +68,7 @@ class Requests:
 
 async def run(settings: BatchSettings, command: Sequence[str], errors: Mapping[int, type[TripcastError]]) -> None:
     """Run the role until SIGTERM or SIGINT."""
-    work = asyncio.create_task(_run(settings, TrainingProcess(command, errors)))
+    work = asyncio.create_task(_observed(settings, TrainingProcess(command, errors)))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, work.cancel)
     try:
@@ -70,14 +77,30 @@ async def run(settings: BatchSettings, command: Sequence[str], errors: Mapping[i
         log.info("stopped")
 
 
-async def _run(settings: BatchSettings, train: TrainingProcess) -> None:
+async def _observed(settings: BatchSettings, train: TrainingProcess) -> None:
+    """The role, with its health answering before anything else is there. Raises PortInUse."""
+    metrics, pulse = TrainerMetrics(), Pulse(lambda: train.runs)
+    register_process(metrics.registry)
+    health = Health(pulse.alive, pulse.ready, metrics.exposition)
+    async with (
+        serving(health, settings.trainer_port, settings.trainer_host, "TRIPCAST_TRAINER_PORT"),
+        watched_loop(metrics.registry),
+    ):
+        await _run(settings, train, metrics, pulse)
+
+
+async def _run(settings: BatchSettings, train: TrainingProcess, metrics: TrainerMetrics, pulse: Pulse) -> None:
     # Every one of its tasks holds a lock, which is a connection, and needs another one beside it.
     roomy = settings.model_copy(update={"database_pool": max(settings.database_pool, LEAST_CONNECTIONS)})
     while True:
         try:
             async with bootstrap.database(roomy) as pool:
-                await _together(_trainer(settings, pool, train)(), *watchers(settings, pool))
+                pulse.goes_on("database")
+                trainer = _trainer(settings, pool, CountedTraining(train, metrics, partial(refused_by, pool)))
+                observed = replace(trainer, pulse=pulse, answered=metrics.answered)
+                await _together(observed(), *watchers(settings, pool))
         except Unreachable as error:  # the first connection; afterwards the trainer itself is patient
+            pulse.waits("database", str(error))
             log.warning("waiting", what="database", error=str(error))
             await asyncio.sleep(settings.trainer_poll_seconds)
 
@@ -107,7 +130,7 @@ def watchers(settings: BatchSettings, pool: Pool) -> list[Coroutine[Any, Any, No
     return [watch(), Notify(Notifications(pool), post, lambda: alone(pool, "notifications"), settings.trainer_poll_seconds)()]
 
 
-def _trainer(settings: BatchSettings, pool: Pool, train: TrainingProcess) -> Trainer:
+def _trainer(settings: BatchSettings, pool: Pool, train: RunTraining) -> Trainer:
     registry, schema = bootstrap.registry_of(settings), feature_schema(settings.clock())
 
     async def first_is_due() -> bool | None:

@@ -5,7 +5,7 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
@@ -36,22 +36,30 @@ class TrainingOrder:
         return options + [f"--exclude={first.isoformat()}/{until.isoformat()}" for first, until in self.exclude]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TrainingProcess:
     """`command` is what starts `tripcast train`; `errors` says which error each exit code means."""
 
     command: Sequence[str]
     errors: Mapping[int, type[TripcastError]]
+    _running: set[Process] = field(default_factory=set)
+
+    @property
+    def runs(self) -> bool:
+        """Whether a training process is alive now."""
+        return any(process.returncode is None for process in self._running)
 
     async def __call__(self, order: TrainingOrder) -> None:
         """Train and return; raises the error that the process ended with. Cancelled, it takes the process with it."""
         options = ["--actor=trainer", *order.options()]
         process = await asyncio.create_subprocess_exec(*self.command, *options, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE)
+        self._running.add(process)
         try:
             words = await _last_words(process)
             code = await process.wait()
         finally:
             await _end(process)
+            self._running.discard(process)
         if code:
             raise self.errors.get(code, PartFailed)(words or f"the training process ended with code {code}")
 

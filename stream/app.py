@@ -62,6 +62,8 @@ class Stream(faust.Service):
         self.add_future(self._parts.shadow_follower.follow(self._stopping))
         self.add_future(self._hot_path.write())
         self.add_future(self._hot_path.publish())
+        self._parts.presence.started()
+        self.add_future(self._parts.presence.tell())
         self.add_future(self._parts.signals.tally())
         self.add_future(self._parts.signals.send())
         self.add_future(self._monitor.lead())
@@ -73,7 +75,8 @@ class Stream(faust.Service):
         if self._reading is not None:
             await asyncio.wait({self._reading}, timeout=DRAIN_SECONDS)
         await self._hot_path.settle(DRAIN_SECONDS)
-        await self._parts.signals.flush(FLUSH_SECONDS)
+        self._parts.presence.stopped()
+        await asyncio.gather(self._parts.signals.flush(FLUSH_SECONDS), self._parts.presence.flush(FLUSH_SECONDS))
         await self._parts.events.close()
         log.info("drained", next_offsets=self._parts.ledger.committed)
 

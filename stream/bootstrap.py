@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from adapters.health.process import register_process, watched_loop
+from adapters.health.server import Health, serving
 from adapters.kafka.consumer import EventConsumer
 from adapters.kafka.probe import broker_answers
 from adapters.kafka.producer import RecordProducer
@@ -33,7 +35,7 @@ from schemas.topics import MODEL_LIFECYCLE, QUALITY_SIGNALS, TRIP_EVENTS, TRIP_P
 from stream.app import Application, Stopping, Topics, Worker, create_application
 from stream.decode import Decode, decode_event
 from stream.follower import Champion, Follower, Shadow, ShadowFollower
-from stream.health import Health, Progress, Readiness, serving
+from stream.health import Progress, Readiness
 from stream.hot_path import Parts
 from stream.ledger import Ledger
 from stream.marks import Marks
@@ -41,6 +43,7 @@ from stream.metrics import Metrics
 from stream.monitor_bootstrap import monitor_parts, policy_of
 from stream.monitor_ports import Registered
 from stream.patience import Patience
+from stream.presence import Presence
 from stream.registered import AskRegistry
 from stream.score_events import ScoreEvents
 from stream.settings import WorkerSettings
@@ -110,9 +113,15 @@ async def _opened(settings: WorkerSettings, models: Models, decode_one: Decode, 
     """Health first; then the database and the broker, as soon as they are there."""
     metrics, readiness, progress = Metrics(), Readiness(), Progress()
     patience = Patience(readiness)
-    async with serving(Health(progress, readiness, metrics), settings.worker_port, settings.worker_host):
+    register_process(metrics.registry)
+    health = Health(progress.alive, readiness.ready, metrics.exposition)
+    async with (
+        serving(health, settings.worker_port, settings.worker_host, "TRIPCAST_WORKER_PORT"),
+        watched_loop(metrics.registry),
+    ):
         pool = await patience("open_database", lambda: open_pool(settings, "tripcast-worker"), unless=stopping)
         await patience("open_broker", lambda: _broker(settings.kafka), unless=stopping)
+        metrics.pool(pool.get_size, pool.get_idle_size)
         producer, signals = RecordProducer(settings.kafka), RecordProducer(settings.kafka, deadline_seconds=SIGNAL_SECONDS)
         spans = _spans(settings)
         store, ledger = Streams(pool), Ledger()
@@ -134,6 +143,7 @@ async def _opened(settings: WorkerSettings, models: Models, decode_one: Decode, 
                 score=ScoreEvents(settings.rules(), settings.clock(), decode_one),
                 metrics=metrics,
                 traces=Traces(metrics, spans),
+                presence=Presence(store.record, _name(settings)),
                 readiness=readiness,
                 progress=progress,
                 marks=Marks(store),

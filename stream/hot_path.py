@@ -24,6 +24,7 @@ from stream.metrics import Metrics
 from stream.monitor_host import MonitorParts
 from stream.patience import Patience
 from stream.ports import EventSource, Output
+from stream.presence import Presence
 from stream.question import Question
 from stream.reader import PositionLost, Reader
 from stream.score_events import Fetched, Prepared, ScoreEvents, Scorers
@@ -63,6 +64,7 @@ class Parts:
     score: ScoreEvents
     metrics: Metrics
     traces: Traces
+    presence: Presence
     readiness: Readiness
     progress: Progress
     marks: Marks
@@ -162,6 +164,7 @@ class HotPath:
         await parts.patience("connect", parts.events.open, unless=self._stopping)
         if not parts.events.assigned:
             self._ledger.take(self._ledger.source_id, {})
+            parts.presence.reads(frozenset())
             await self._wait_for_change()
             return
         if self._taken != self._now():
@@ -188,6 +191,7 @@ class HotPath:
         ledger.take(mine.source_id, dict(mine.next_offsets))
         parts.signals.begin_anew()
         self._taken, self._first_is_through = taking, False
+        parts.presence.reads(frozenset(mine.next_offsets))
         log.info("taken_over", source_id=mine.source_id, next_offsets=ledger.committed)
 
     async def _hand_on(self, fetched: Fetched, scorers: Scorers) -> None:

@@ -1,8 +1,9 @@
 """What the worker counts, under the names that its users scrape; updated once a batch, never once an event."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from time import perf_counter
+from dataclasses import dataclass, field
+from time import perf_counter, time
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +63,32 @@ class LatencyHistogram(Collector):
         yield family
 
 
+@dataclass(slots=True)
+class Waiting:
+    """How long events wait in partitions that are behind: since the last one that became a row was published.
+
+    Or since the partition was last seen at its end, if that is later. Seconds of wall time since 1970; `since` stands in where
+    neither is known.
+    """
+
+    since: float
+    _published: dict[int, float] = field(default_factory=dict)
+    _at_end: dict[int, float] = field(default_factory=dict)
+
+    def reached(self, timestamps_ms: Mapping[int, int]) -> None:
+        """By partition: the timestamp of the last record that became a row."""
+        self._published |= {number: stamp / 1000.0 for number, stamp in timestamps_ms.items()}
+
+    def seconds(self, events: Mapping[int, int], now: float) -> dict[int, float]:
+        """For each partition, by how many events it is behind; 0 at its end."""
+        self._at_end |= {number: now for number, count in events.items() if not count}
+        return {number: max(0.0, now - self._began(number)) if count else 0.0 for number, count in events.items()}
+
+    def _began(self, partition: int) -> float:
+        known = [where[partition] for where in (self._published, self._at_end) if partition in where]
+        return max(known, default=self.since)
+
+
 class Metrics:
     """The worker's own registry; nothing in it is global."""
 
@@ -76,6 +103,13 @@ class Metrics:
             "tripcast_event_to_row_seconds", "From the record's timestamp to the commit of its row."
         )
         self._lag = Gauge("tripcast_lag_events", "Events in the topic that are not rows yet.", ["partition"], registry=registry)
+        self._lag_seconds = Gauge(
+            "tripcast_lag_seconds",
+            "For how long the oldest event that is no row waits, at most.",
+            ["partition"],
+            registry=registry,
+        )
+        self._pool = Gauge("tripcast_database_connections", "Connections of the pool.", ["state"], registry=registry)
         self._champion = Gauge(
             "tripcast_champion_info", "The model that scores.", ["version", "kind", "run_id"], registry=registry
         )
@@ -98,6 +132,7 @@ class Metrics:
         self._event_time = Gauge(
             "tripcast_last_event_time_seconds", "Newest pickup stored, as seconds since 1970.", registry=registry
         )
+        self._waiting = Waiting(time())
         registry.register(self._latency)
 
     def committed(self, prepared: Prepared, receipt: BatchReceipt, refused: Iterable[str], now_seconds: float) -> None:
@@ -114,6 +149,7 @@ class Metrics:
         for reason in refused:
             self._refused.labels(reason).inc()
         self._latency.observe(now_seconds - prepared.timestamps_ms / 1000.0)
+        self._waiting.reached({number: records[-1].timestamp for number, records in prepared.records.items() if records})
         if len(batch.started):
             newest = batch.started.pickup_at.max().astype(np.int64) / 1e6
             self._event_time.set(max(newest, self._event_time._value.get()))
@@ -121,8 +157,16 @@ class Metrics:
     def lag(self, events: dict[int, int]) -> None:
         """Replace the lag of all partitions, so that one that moved away is not reported for ever."""
         self._lag.clear()
+        self._lag_seconds.clear()
+        seconds = self._waiting.seconds(events, time())
         for partition, count in events.items():
             self._lag.labels(str(partition)).set(count)
+            self._lag_seconds.labels(str(partition)).set(seconds[partition])
+
+    def pool(self, size: Callable[[], int], idle: Callable[[], int]) -> None:
+        """Ask the connection pool at every scrape."""
+        self._pool.labels("idle").set_function(idle)
+        self._pool.labels("used").set_function(lambda: size() - idle())
 
     def champion(self, version: ModelVersion) -> None:
         """Name the model that scores from now on."""

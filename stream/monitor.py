@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from domain.loop.decisions import ChampionChanged, Decision, Fact, ShadowChanged
 from domain.loop.journal import Entry, Round, Standing
+from domain.loop.mature import MatureErrors
 from domain.loop.signals import Reading
 from domain.loop.steps import Step
 from domain.loop.tracker import Reach, ReportedSpan, Tracker
@@ -38,6 +39,7 @@ class Monitor:
         self.owes = True  # announcements, perhaps: the last leader may not have come to it
         self.champion: int | None = None
         self.shadow: int | None = None
+        self.mature = MatureErrors()
         self.began = False  # whether the loop was ever given a step, and so knows what time it is
         self._begin()
 
@@ -176,6 +178,7 @@ class Monitor:
     def _give(self, given: Step | Fact) -> list[Decision]:
         if isinstance(given, Step):
             self.began = True
+            self.mature.add(given)
             return self.loop.step(given)
         if isinstance(given, ChampionChanged):
             self.champion = given.version

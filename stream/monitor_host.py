@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from domain.errors import BrokerUnreachable, Fenced, Unreachable
+from domain.loop.decisions import Answered, RequestKind
 from domain.loop.steps import Step
 from domain.policy import Timing
 from domain.ports import Announce
@@ -86,7 +87,7 @@ class MonitorHost:
         log.info("monitor_leads" if leads else "monitor_follows")
         if leads:
             self._parts.inbox.open()
-            self._parts.metrics.leader.set(1)
+            self._parts.metrics.leads()
             self._leads.set()
         else:
             self._leads.clear()
@@ -136,6 +137,7 @@ class MonitorHost:
             self._monitor = None
         else:
             self._failures = 0
+            self._parts.metrics.turned()
             return more
         self._failures += 1
         return False
@@ -209,5 +211,9 @@ class MonitorHost:
         metrics.expired.inc(stored.expired)
         metrics.steps.inc(sum(isinstance(entry.given, Step) for entry in made.entries))
         metrics.phase(monitor.loop.phase)
+        metrics.mature(monitor.mature)
+        for entry in made.entries:
+            if isinstance(entry.given, Answered) and entry.given.kind is RequestKind.RETRAINING:
+                metrics.retrainings.labels(entry.given.outcome.value).inc()
         for decision in made.decisions:
             log.info("loop_decides", kind=str(decision.kind), subject=decision.subject, reason=decision.reason)

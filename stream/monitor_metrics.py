@@ -1,8 +1,19 @@
 """What the Monitor counts."""
 
 from collections.abc import Mapping
+from time import monotonic
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from domain.loop.mature import MatureErrors
+from domain.sums import CHAMPION, SHADOW
+
+MATURE = {  # in the order of `mature`
+    "trips": "How many there are",
+    "mae_seconds": "Mean absolute error",
+    "rmse_seconds": "Root mean square error",
+    "interval_coverage_ratio": "Share inside the interval",
+}
 
 
 class MonitorMetrics:
@@ -19,6 +30,40 @@ class MonitorMetrics:
             "tripcast_monitor_recounted_events", "Events counted from their rows, for want of a signal.", registry=registry
         )
         self._state = Gauge("tripcast_drift_state", "1 for the phase that the loop is in.", ["state"], registry=registry)
+        self.retrainings = Counter(
+            "tripcast_retrainings", "Trainings that the loop asked for, by what came of them.", ["outcome"], registry=registry
+        )
+        self._mature = {
+            name: Gauge(f"tripcast_mature_{name}", f"{text} of the mature trips of a day.", ["role"], registry=registry)
+            for name, text in MATURE.items()
+        }
+        age = Gauge(
+            "tripcast_monitor_turn_age_seconds", "Since when the loop's host has done no turn; 0 elsewhere.", registry=registry
+        )
+        age.set_function(self._turn_age)
+        self._turned_at: float | None = None
+
+    def leads(self) -> None:
+        """This worker leads."""
+        self.leader.set(1)
+        self.turned()
+
+    def turned(self) -> None:
+        """The host has done a turn."""
+        self._turned_at = monotonic()
+
+    def mature(self, errors: MatureErrors) -> None:
+        """How wrong predictions turned out, of each role that has any; only the leader tells."""
+        for role, name in ((CHAMPION, "champion"), (SHADOW, "challenger")):
+            found = errors.totals[role]
+            if not found.trips:
+                continue
+            values = found.trips, found.mae_seconds, found.rmse_seconds, found.coverage
+            for gauge, value in zip(self._mature.values(), values, strict=True):
+                gauge.labels(name).set(value)
+
+    def _turn_age(self) -> float:
+        return 0.0 if self._turned_at is None else monotonic() - self._turned_at
 
     def phase(self, name: str) -> None:
         """The loop's phase; only the leader tells one."""
@@ -30,6 +75,9 @@ class MonitorMetrics:
         self.leader.set(0)
         self.lag.set(0)
         self._state.clear()
+        for gauge in self._mature.values():
+            gauge.clear()
+        self._turned_at = None
 
     def behind(self, committed: Mapping[int, int], taken: Mapping[int, int]) -> None:
         """How many committed events are not taken in."""

@@ -18,6 +18,12 @@ select subject, model_version, gate, passed, reason, numbers, at from gate_resul
 where $1::text is null or subject = $1 order by gate_result_id desc limit $2
 """
 
+# The results of one training are stored by one statement, so that they are of one moment.
+REFUSED_BY = """
+select gate from gate_results where subject = $1 and not passed
+    and at = (select max(at) from gate_results where subject = $1) order by gate_result_id
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredGateResult:
@@ -50,3 +56,9 @@ async def gate_results(pool: Pool, subject: str | None = None, limit: int = 200)
         )
         for row in rows
     ]
+
+
+async def refused_by(pool: Pool, subject: str) -> list[str]:
+    """The gates that were against the subject's newest training. Raises DatabaseUnreachable."""
+    async with connected(pool) as connection:
+        return [row["gate"] for row in await connection.fetch(REFUSED_BY, subject)]

@@ -26,7 +26,8 @@ select subject, model_version, gate, passed, reason, numbers, at from gate_resul
 where at <= $1 and ($2::text is null or subject = $2) order by gate_result_id desc limit $3
 """
 VERDICTS_OF_A_TRAINING = 20  # more than there are gates
-TOO_MANY = ("drift.alarm",)  # each is a suspicion; what became of them is told by other events
+# Alarms are suspicions: what became of them is told by other events. How workers come and go is no story of models.
+TOO_MANY = ("drift.alarm", "worker.started", "worker.stopped", "worker.rebalanced")
 
 
 async def story(pool: Pool, at: datetime, subject: str | None = None, limit: int = 50) -> Story:

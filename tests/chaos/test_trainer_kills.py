@@ -56,6 +56,7 @@ class World:
             "TRIPCAST_TRAIN_THREADS": "1",
             "TRIPCAST_TRAIN_LEAST_TRIPS": "1000",
             "TRIPCAST_TRAINER_POLL_SECONDS": "0.2",
+            "TRIPCAST_TRAINER_PORT": "0",
             "TEST_DEATH": death,
             "TEST_DEATH_FILE": str(self.folder / (mark or uuid.uuid4().hex)),
         }

@@ -81,6 +81,7 @@ def environment(kafka_address: str, mlflow_address: str, database: str, topic_pr
         "TRAIN_CANDIDATES": "xgboost-quick",
         "CHAMPION_POLL_SECONDS": "0.5",
         "TRAINER_POLL_SECONDS": "0.5",
+        "TRAINER_PORT": "0",
     }
     return {**os.environ, **{f"TRIPCAST_{name}": value for name, value in settings.items()}}
 
