@@ -18,12 +18,21 @@ from api.problems import handle_problems
 from api.reads.parts import Reads
 from api.reads_bootstrap import create_reads, read_routers
 from api.settings import ApiSettings
+from cli.embedded.postgres import API, BOARD, EmbeddedPostgres
 from schemas.http.base import Period
 from schemas.http.snapshot import Snapshot
 
 OPERATOR = Caller("key", operator=True)
+NOWHERE = "http://127.0.0.1:9"  # nobody listens there
 DEADLINE_SECONDS = 30.0
 Answer = TypeVar("Answer")
+
+
+def settings_of(server: EmbeddedPostgres, database: str, **more: Any) -> ApiSettings:
+    """The API's settings with the logins that a deployment has; what is not named is nowhere."""
+    name = database.rpartition("/")[2]
+    logins = {"database": server.address(API, name), "board_database": server.address(BOARD, name)}
+    return ApiSettings(**{"kafka": "127.0.0.1:9", "mlflow": NOWHERE, "partitions": 3, **logins, **more})
 
 
 class As:
@@ -62,8 +71,8 @@ class Reader:
     async def until(self, holds: Callable[[Snapshot], bool], period: Period = "15m", **query: Any) -> Snapshot:
         """The first snapshot that it holds for."""
         async with asyncio.timeout(DEADLINE_SECONDS):
-            while not holds(found := await self.snapshot(period, **query)):
-                await asyncio.sleep(0.1)  # noqa: ASYNC110 - what is waited for happens in another process
+            while not holds(found := await self.snapshot(period, **query)):  # noqa: ASYNC110 - another process does it
+                await asyncio.sleep(0.1)
         return found
 
 
