@@ -11,6 +11,7 @@ from dashboard.client import ApiError, Client, Value
 
 Kind = TypeVar("Kind")
 FIRST_SECONDS = 0.7  # what a page waits for its first answer before it shows that it is waiting
+AGAIN_SECONDS = 2.0  # after an answer that did not come
 MOST = 64  # questions that are remembered; the one asked longest ago is forgotten first
 
 
@@ -58,7 +59,8 @@ class Readings:
         self._kept[ask] = kept  # the newest last
         self._forget()
         age = None if kept.asked_at is None else self._clock() - kept.asked_at
-        if kept.running is None and (age is None or age >= ask.every_seconds):
+        due = ask.every_seconds if kept.reading.trouble is None else min(ask.every_seconds, AGAIN_SECONDS)
+        if kept.running is None and (age is None or age >= due):
             kept.asked_at = self._clock()
             kept.running = asyncio.create_task(self._ask(ask, kept))
         if kept.running is not None and (kept.reading.version == 0 or age is None or age > 3 * ask.every_seconds):

@@ -75,13 +75,13 @@ def hour_name(number: int) -> str:
 def by_hour(summary: TripsSummary) -> Component:
     """Trips and mean duration by hour of the day, city time."""
     rows = [_row(hour, "hour", str(hour.number)) for hour in summary.hours]
-    return _pair("By hour of the day", extremes(summary.hours), rows, "hour", "hour of the day")
+    return _pair("By hour of the day, city time", extremes(summary.hours), rows, "hour", "hour of the day")
 
 
 def by_weekday(summary: TripsSummary) -> Component:
     """Trips and mean duration by day of the week, city time."""
     rows = [_row(day, "day", WEEKDAYS[day.number][:SHORT]) for day in summary.weekdays]
-    return _pair("By day of the week", "City time, day of the pickup.", rows, "day", "day of the week")
+    return _pair("By day of the week, city time", "By the day of the pickup.", rows, "day", "day of the week")
 
 
 def distributions(summary: TripsSummary) -> Component:

@@ -1,12 +1,12 @@
 """Tables that can be sorted, filtered and searched: column definitions for AG Grid."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import dash_ag_grid as dag
 
-Align = Literal["left", "right"]
 Column = dict[str, Any]
+ROW, HEAD, LEAST = 36, 38, 2  # pixels, pixels, rows
 
 
 def text(field: str, title: str, *, width: int = 140, grow: int = 0, hover: str = "") -> Column:
@@ -41,6 +41,11 @@ def linked(field: str, title: str, *, width: int = 110) -> Column:
     }
 
 
+def height(rows: int, most: int) -> dict[str, str]:
+    """The style of a grid that is as high as its rows, but not higher than `most` of them, and never lower than two."""
+    return {"height": f"{HEAD + ROW * min(max(rows, LEAST), most) + 2}px", "width": "100%"}
+
+
 def grid(
     name: str,
     columns: Sequence[Column],
@@ -59,8 +64,8 @@ def grid(
         "ensureDomOrder": True,
         "suppressCellFocus": False,
         "localeText": {"noRowsToShow": "Nothing here yet."},
-        "rowHeight": 36,
-        "headerHeight": 38,
+        "rowHeight": ROW,
+        "headerHeight": HEAD,
     }
     if height is None:
         options["domLayout"] = "autoHeight"

@@ -20,7 +20,7 @@ from schemas.http.snapshot import Areas
 COLOURS = theme.SERIES[:6]  # without yellow, on which white is not read, and grey, which looks like nobody
 COLUMNS = [
     grids.text("started", "Trained", width=165, hover="started_utc"),
-    grids.text("candidate", "Kind", width=105),
+    grids.text("candidate", "Kind", width=135),
     grids.text("version", "Version", width=85),
     grids.text("role", "Role", width=115),
     grids.linked("run", "Run", width=85),
@@ -56,8 +56,10 @@ def comparison(models: Models) -> Component:
     runs = latest_session(models.runs)
     if not runs:
         return parts.card("Candidates compared", parts.empty("No training is recorded yet. This starts one:", TRAIN))
-    errors = [{"kind": run.candidate, "RMSE": round(run.rmse_minutes, 2), "MAE": round(run.mae_minutes, 2)} for run in runs]
-    explained = [{"kind": run.candidate, "R²": round(run.r2, 3)} for run in runs]
+    errors = [
+        {"kind": said.kind(run.candidate), "RMSE": round(run.rmse_minutes, 2), "MAE": round(run.mae_minutes, 2)} for run in runs
+    ]
+    explained = [{"kind": said.kind(run.candidate), "R²": round(run.r2, 3)} for run in runs]
     left = charts.bars(
         errors, "kind", {"RMSE": theme.BLUE, "MAE": theme.ORANGE}, label="RMSE and MAE by kind", formatter="minutes"
     )
@@ -79,8 +81,8 @@ def compared(runs: Sequence[TrainingRun]) -> Component:
         return parts.sentence(f"Only {whose(best)} was trained: RMSE {words.minutes(best.rmse_minutes, 2)}.")
     gain, of = improvement(best, worst)
     return parts.tiles(
-        parts.tile("Best", best.candidate, f"RMSE {words.minutes(best.rmse_minutes, 2)}", tone="good"),
-        parts.tile("Worst", worst.candidate, f"RMSE {words.minutes(worst.rmse_minutes, 2)}"),
+        parts.tile("Best", said.kind(best.candidate), f"RMSE {words.minutes(best.rmse_minutes, 2)}", tone="good"),
+        parts.tile("Worst", said.kind(worst.candidate), f"RMSE {words.minutes(worst.rmse_minutes, 2)}"),
         parts.tile("Better by", words.minutes(gain, 2), "RMSE of the worst minus that of the best"),
         parts.tile("That is", words.percent(of, 1), "of the worst's RMSE"),
     )
@@ -229,7 +231,7 @@ def _run_row(run: TrainingRun, version: ModelVersion | None, zone: ZoneInfo) -> 
         "id": run.run_id,
         "started": words.day_and_clock(run.started_at, zone),
         "started_utc": words.utc(run.started_at),
-        "candidate": run.candidate,
+        "candidate": said.kind(run.candidate),
         "version": f"v{run.model_version}" if run.model_version else "",
         "role": _role(version),
         "rmse": run.rmse_minutes,
@@ -248,7 +250,7 @@ def _version_row(version: ModelVersion, zone: ZoneInfo) -> dict[str, Any]:
         "id": f"v{version.version}",
         "started": words.day_and_clock(version.created_at, zone),
         "started_utc": words.utc(version.created_at),
-        "candidate": version.kind,
+        "candidate": said.kind(version.kind),
         "version": f"v{version.version}",
         "role": _role(version),
         "rmse": metrics.get("rmse_minutes"),

@@ -18,7 +18,7 @@ def production(info: ModelInfo, models: Models | None, zone: ZoneInfo) -> Compon
     """The version that answers, and the training that it comes from."""
     run = training_of(models, info.version) if models else None
     head = parts.tiles(
-        parts.tile("In production", f"{info.kind} · v{info.version}", info.name, tone="accent"),
+        parts.tile("In production", f"{said.kind(info.kind)} · v{info.version}", info.name, tone="accent"),
         parts.tile("RMSE", words.minutes(_metric(info, run, "rmse_minutes"), 2), "in training", means=RMSE),
         parts.tile("MAE", words.minutes(_metric(info, run, "mae_minutes"), 2), "in training", means=MAE),
         parts.tile("R²", said.metric(_metric(info, run, "r2")), "in training", means=R2),
@@ -112,7 +112,7 @@ def best(models: Models) -> Component:
 
 def whose(run: TrainingRun) -> str:
     """Candidate and, if it was registered, version."""
-    return run.candidate if run.model_version is None else f"{run.candidate}, v{run.model_version}"
+    return said.kind(run.candidate) + ("" if run.model_version is None else f", v{run.model_version}")
 
 
 def day(history: History, now: datetime, zone: ZoneInfo) -> Component:

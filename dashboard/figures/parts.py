@@ -112,7 +112,7 @@ def sentence(text: Content) -> Component:
 def empty(text: Content, command: str = "") -> Component:
     """Says why there is nothing here and what would change it."""
     more: list[Any] = [dmc.Code(command, fz="sm")] if command else []
-    return dmc.Stack([dmc.Box(text, fz="sm", c="dimmed"), *more], gap="xs", py="sm", className="empty")
+    return dmc.Stack([dmc.Box(text, fz="sm", c="dimmed"), *more], gap="xs", className="empty")
 
 
 def problem(title: str, detail: str) -> Component:

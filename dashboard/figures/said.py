@@ -21,6 +21,11 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def kind(name: str) -> str:
+    """A candidate's name as words, which may be broken across lines."""
+    return name.replace("_", " ")
+
+
 def metric(value: float | None) -> str:
     """A number without a unit, such as R²: 0.712."""
     return words.number(value, 3)

@@ -49,7 +49,13 @@ def health(found: Health, zone: ZoneInfo) -> Component:
         _check_tile(found, "database", "Database"),
     )
     rows = [
-        (NAMES.get(check.name, check.name), state(check), check.detail, parts.when(check.since, zone), checked(check, zone))
+        (
+            NAMES.get(check.name, check.name),
+            state(check),
+            check.detail or words.NOTHING,
+            parts.when(check.since, zone),
+            checked(check, zone),
+        )
         for check in found.checks
     ]
     body = parts.table(("What", "State", "Detail", "Since", "Last check"), rows, label="Checks")
@@ -143,7 +149,7 @@ def _check_tile(found: Health, name: str, title: str) -> Component:
     check = next((check for check in found.checks if check.name == name), None)
     if check is None:
         return parts.tile(title, "unknown", "is not looked at")
-    return parts.tile(title, "yes" if check.ok else "no", check.detail, tone=_tone(check.ok))
+    return parts.tile(title, "yes" if check.ok else "no", check.detail or ("answers" if check.ok else ""), tone=_tone(check.ok))
 
 
 def _tone(good: bool) -> Tone:  # noqa: FBT001 - the tone of a yes or a no

@@ -10,7 +10,7 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
-from dashboard.figures import parts
+from dashboard.figures import parts, said
 from dashboard.figures.parts import Tone
 from schemas.http.models import History, LifecycleEvent
 
@@ -71,5 +71,5 @@ def _about(event: LifecycleEvent) -> str:
         return event.subject
     if event.kind in ("model.promoted", "model.rolled_back") and details.get("replaced"):
         return f"version {details['version']} instead of version {details['replaced']}"
-    kind = f", {details['candidate']}" if details.get("candidate") else ""
+    kind = f", {said.kind(details['candidate'])}" if details.get("candidate") else ""
     return f"version {details['version']}{kind}"

@@ -50,7 +50,7 @@ def roles(found: Sequence[RoleStatus], now: datetime) -> Component:
         (
             role.name,
             role_state(role),
-            role.detail,
+            role.detail or words.NOTHING,
             role.version or words.NOTHING,
             words.NOTHING if role.started_at is None else words.age((now - role.started_at).total_seconds()),
             words.NOTHING if role.cpu_percent is None else f"{role.cpu_percent:.0f} %",

@@ -311,7 +311,7 @@ def _targets(areas: Areas) -> go.Heatmap:
 def _identity(prediction: Prediction, seconds: float) -> Component:
     model = prediction.model
     rows: Sequence[tuple[str, parts.Content]] = (
-        ("Model", f"{model.kind}, version {model.version} of {model.name}"),
+        ("Model", f"{said.kind(model.kind)}, version {model.version} of {model.name}"),
         ("Answered in", f"{words.seconds(seconds)}, from the board to the API and back"),
         ("Prediction id", dmc.Code(prediction.prediction_id)),
         ("MLflow run", dmc.Code(model.run_id)),

@@ -19,7 +19,7 @@ from dashboard.poller import Seen
 from dashboard.view import View, view_of
 from schemas.http.trips import DeadLetter, DeadLetters, Replayed, ReplayRequest
 
-NAME = "dead-letters"
+NAME, MOST_ROWS = "dead-letters", 12
 GRID, KEY, REASON, CHOSEN, WHOLE = (
     "letters-grid",
     "letters-key",
@@ -38,10 +38,11 @@ PENDING, RESULT = "letters-pending", "letters-result"
 
 
 def _reasons(found: DeadLetters, scene: Scene) -> Mapping[str, Props]:
+    rows = dead_letters.letter_rows(found, scene.zone)
     return {
         "letters-reasons-body": {"children": dead_letters.reasons(found, scene.zone)},
         REASON: {"data": dead_letters.reason_choices(found)},
-        GRID: {"rowData": dead_letters.letter_rows(found, scene.zone)},
+        GRID: {"rowData": rows, "style": grids.height(len(rows), MOST_ROWS)},
     }
 
 

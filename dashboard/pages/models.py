@@ -14,7 +14,7 @@ from schemas.http.models import Models
 from schemas.http.quality import Quality
 from schemas.http.snapshot import Areas
 
-GRID = "models-grid"
+GRID, MOST_ROWS = "models-grid", 9
 
 
 def _compared(found: Models, _scene: Scene) -> Component:
@@ -22,7 +22,8 @@ def _compared(found: Models, _scene: Scene) -> Component:
 
 
 def _rows(found: Models, scene: Scene) -> Mapping[str, Props]:
-    return {GRID: {"rowData": models.run_rows(found, scene.zone)}}
+    rows = models.run_rows(found, scene.zone)
+    return {GRID: {"rowData": rows, "style": grids.height(len(rows), MOST_ROWS)}}
 
 
 def _frame() -> Component:
