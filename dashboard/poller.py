@@ -114,7 +114,7 @@ class Poller:
     async def _ask(self, key: Key, watched: _Watched) -> None:
         self.asked += 1
         before = watched.snapshot
-        known = {"after": before.seq, "boot": before.boot} if before else {}
+        known: dict[str, int | str] = {"after": before.seq, "boot": before.boot} if before else {}
         try:
             newer = await self._client.newer("/snapshot", Snapshot, {**known, "period": key.period, "area": key.area})
         except ApiError as error:

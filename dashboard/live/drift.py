@@ -50,6 +50,10 @@ def badge(signal: DriftSignal, view: View) -> Component:
     )
 
 
+def _limit(signal: DriftSignal) -> str:
+    return "" if signal.threshold is None else f" of {measured(signal.threshold)}"
+
+
 def _row(signal: DriftSignal, view: View) -> Component:
     alarm = f"last alarm {words.clock(signal.last_alarm_at, view.zone)[:5]}" if signal.last_alarm_at else "no alarm"
     said = "\n".join(
@@ -66,7 +70,7 @@ def _row(signal: DriftSignal, view: View) -> Component:
             html.Span(signal.title, className="signal-title"),
             html.Img(src=line, alt=f"statistic of {signal.title}", className="spark"),
             html.Span(
-                [html.B(measured(signal.statistic)), html.Span(f" of {measured(signal.threshold)}", className="quiet")],
+                [html.B(measured(signal.statistic)), html.Span(_limit(signal), className="quiet")],
                 className="signal-number",
                 title=f"Statistic and threshold; the signal itself is {measured(signal.value)} {signal.unit}",
             ),

@@ -117,7 +117,7 @@ def _threshold(signal: DriftSignal) -> list[Figure]:
 def _facts(signal: DriftSignal, detail: DriftDetail, view: View) -> Component:
     facts: list[tuple[str, Component | str]] = [
         ("State", badge(signal, view)),
-        ("Statistic", f"{measured(signal.statistic)} of {measured(signal.threshold)}"),
+        ("Statistic", _statistic(signal)),
         ("Value", f"{measured(signal.value)} {signal.unit}"),
         ("Last alarm", _moment(signal, view)),
         ("Alarms shown", words.count(len(detail.alarms))),
@@ -125,6 +125,11 @@ def _facts(signal: DriftSignal, detail: DriftDetail, view: View) -> Component:
     return html.Div(
         [html.Div([html.Span(name, className="quiet"), html.Div(value)]) for name, value in facts], className="drift-facts"
     )
+
+
+def _statistic(signal: DriftSignal) -> str:
+    limit = "no threshold" if signal.threshold is None else f"threshold {measured(signal.threshold)}"
+    return f"{measured(signal.statistic)}, {limit}"
 
 
 def _moment(signal: DriftSignal, view: View) -> Component:

@@ -14,8 +14,8 @@ from dashboard.page import Props
 from dashboard.view import End, Metric, View
 from schemas.http.snapshot import Area, AreaMap, Areas, AreaValue
 
-HEIGHT = 380
-ZOOM = 8.6
+HEIGHT = 400
+ZOOM = 8.48
 FEWEST = 5  # trips in a cell below which a mean says nothing
 TABLE_ROWS = 12
 METRICS: Mapping[Metric, str] = {"trips": "Trips", "predicted": "Predicted", "error": "Error"}
@@ -212,13 +212,10 @@ def _ring(south: float, west: float, north: float, east: float) -> list[list[flo
 
 
 def _bar(view: View) -> Figure:
-    pen = ink(dark=view.dark)
-    font = {"size": 10.5, "color": pen.faint}
-    return {"thickness": 10, "len": 0.92, "x": 1.0, "xpad": 6, "outlinewidth": 0, "tickfont": font, "title": _side(font)}
-
-
-def _side(font: Figure) -> Figure:
-    return {"text": "", "side": "right", "font": font}
+    """Below the map, so that a telephone has its whole width for the map."""
+    font = {"size": 10.5, "color": ink(dark=view.dark).faint}
+    place = {"orientation": "h", "x": 0.5, "y": -0.01, "yanchor": "top", "len": 0.8, "thickness": 8, "outlinewidth": 0}
+    return {**place, "tickfont": font, "title": {"text": "", "side": "bottom", "font": font}, "ypad": 4}
 
 
 def _layout(areas: Areas, view: View) -> Figure:
@@ -226,7 +223,7 @@ def _layout(areas: Areas, view: View) -> Figure:
     middle = {"lat": (areas.south + areas.north) / 2, "lon": (areas.west + areas.east) / 2}
     return {
         "height": HEIGHT,
-        "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
+        "margin": {"l": 0, "r": 0, "t": 0, "b": 46},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": FONT, "size": 11, "color": pen.text},
         "hoverlabel": {"bgcolor": pen.ground, "bordercolor": pen.grid, "font": {"color": pen.text, "size": 11}},

@@ -139,7 +139,7 @@ def _layout(traffic: Traffic, view: View) -> Figure:
             nticks=3,
             showgrid=False,
             ticksuffix=" s",
-            tickformat=".2~r",
+            tickformat=".2~f",
         ),
         yaxis4={"domain": UPPER, "overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
         annotations=[lines.title("Lag by partition in events; dotted: how long the oldest waits", LOWER[1] + 0.01, view)],

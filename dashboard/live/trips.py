@@ -29,10 +29,16 @@ def _grid() -> Component:
         id="trips-grid",
         columnDefs=_columns(),
         getRowId="params.data.trip_id",
-        defaultColDef={"sortable": True, "resizable": True, "suppressMovable": True, "suppressHeaderMenuButton": True},
+        defaultColDef={
+            "sortable": True,
+            "resizable": True,
+            "suppressMovable": True,
+            "suppressHeaderMenuButton": True,
+            "wrapHeaderText": True,
+        },
         dashGridOptions={
             "rowHeight": 28,
-            "headerHeight": 30,
+            "headerHeight": 40,
             "animateRows": False,
             "cellFlashDuration": 1500,
             "suppressCellFocus": False,
@@ -89,16 +95,16 @@ def _place(point: Point) -> str:
 
 def _columns() -> list[Mapping[str, Any]]:
     return [
-        {"field": "time", "headerName": "Pickup", "minWidth": 78, "tooltipField": "time_hover"},
-        {"field": "from", "headerName": "From", "minWidth": 116},
-        {"field": "to", "headerName": "To", "minWidth": 116},
-        _number("predicted", "Predicted, min", 108),
-        {"field": "interval", "headerName": "90 % interval", "minWidth": 104, "cellClass": "right"},
-        _number("actual", "Actual, min", 92, flash=True),
+        {"field": "time", "headerName": "Pickup", "minWidth": 80, "tooltipField": "time_hover"},
+        {"field": "from", "headerName": "From", "minWidth": 124},
+        {"field": "to", "headerName": "To", "minWidth": 124},
+        _number("predicted", "Predicted, min", 112),
+        {"field": "interval", "headerName": "90 % interval", "minWidth": 108, "cellClass": "right"},
+        _number("actual", "Actual, min", 96, flash=True),
         _number("error", "Error, min", 88, ".1f", sign=True, flash=True),
-        {"field": "version", "headerName": "Model", "minWidth": 70, "valueFormatter": {"function": "'v' + params.value"}},
-        {"field": "place", "headerName": "Partition/offset", "minWidth": 118},
-        _number("latency", "Latency, ms", 92, ".0f"),
+        {"field": "version", "headerName": "Model", "minWidth": 62, "valueFormatter": {"function": "'v' + params.value"}},
+        {"field": "place", "headerName": "Partition/offset", "minWidth": 116},
+        _number("latency", "Latency, ms", 98, ".0f"),
     ]
 
 
