@@ -9,7 +9,7 @@ import pytest
 
 from adapters.environment.settings import PostgresSettings
 from adapters.postgres.connection import Pool, open_pool
-from adapters.postgres.gate_results import add_gate_results, gate_results
+from adapters.postgres.gate_results import add_gate_results, gate_results, refused_by
 from adapters.postgres.history import History
 from adapters.postgres.lifecycle import Journal
 from adapters.postgres.notifications import Notifications
@@ -62,6 +62,11 @@ async def test_verdicts_are_kept_with_their_numbers_also_those_that_are_no_numbe
     assert (oldest.result, oldest.model_version) == (first, 3)
     assert newest.result.numbers == {"ratio": None}
     assert len(await gate_results(pool)) == 3
+    assert await refused_by(pool, "episode 1") == ["trusted"]
+    assert await refused_by(pool, "episode 2") == []
+    again = [GateResult(gate, passed=False, reason="few") for gate in ("rows", "areas")]
+    await add_gate_results(pool, "episode 1", 4, again)
+    assert await refused_by(pool, "episode 1") == ["rows", "areas"]
 
 
 async def test_what_a_model_has_learnt_from_is_found_by_its_run(pool: Pool) -> None:

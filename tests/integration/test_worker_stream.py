@@ -1,5 +1,6 @@
 """The worker against a real broker and a real database: what goes in comes out once, scored, and in order."""
 
+import json
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -108,6 +109,9 @@ async def test_sigterm_ends_the_worker_with_zero_and_the_next_goes_on(world: Wor
     [drained] = worker.events("drained")
     stored = {str(row[0]): row[1] for row in await world.rows("select partition, next_offset from stream_offsets")}
     assert drained["next_offsets"] == stored
+    marks = await world.rows("select kind, details from lifecycle_events where kind like 'worker.%' order by event_id")
+    assert [row["kind"] for row in marks] == ["worker.started", "worker.rebalanced", "worker.stopped"]
+    assert [json.loads(row["details"]).get("partitions") for row in marks[1:]] == [sorted(map(int, stored))] * 2
     with world.worker():
         await world.drained()
     assert await world.count("trips") == 20_000

@@ -158,6 +158,10 @@ async def test_the_leader_takes_in_closes_steps_and_announces_what_was_decided(w
     assert (world.metric("tripcast_monitor_leader"), world.metric("tripcast_drift_state", state="watching")) == (1, 1)
     assert world.metric("tripcast_monitor_errors_total") == 0
     assert world.metric("tripcast_monitor_seconds_total") > 0
+    settled = sum(int(entry.given.mature.settled.sum()) for entry in world.store.journal if isinstance(entry.given, Step))
+    told = [world.metric("tripcast_mature_trips", role=role) for role in ("champion", "challenger")]
+    assert sum(told) == settled > 0
+    assert 0 < world.metric("tripcast_monitor_turn_age_seconds") < 60
 
 
 async def test_who_does_not_lead_does_nothing() -> None:
@@ -179,6 +183,7 @@ async def test_who_leads_no_more_forgets_and_goes_on_from_what_is_stored_when_it
     await world.tell_all()
     world.lock.ours = False
     await _until(lambda: not world.metric("tripcast_monitor_leader"))
+    assert world.metric("tripcast_mature_trips", role="champion") == world.metric("tripcast_monitor_turn_age_seconds") == 0
     steps = world.store.steps()
     world.lock.ours = True
     await _until(lambda: len(world.loops) == 2 and len(world.loops[1].given) >= len(world.loops[0].given))
@@ -225,6 +230,7 @@ async def test_facts_are_told_in_order_once_everything_is_taken_in(world: World)
     assert facts == [ChampionChanged(1, None), Approved("episode 1"), ANSWER, ChampionChanged(2, None), ShadowChanged(1)]
     await asyncio.sleep(0.1)
     assert world.facts() == facts
+    assert world.metric("tripcast_retrainings_total", outcome=ANSWER.outcome.value) == 1
 
 
 async def test_facts_wait_while_more_is_to_be_taken_in_even_when_somebody_asks(world: World) -> None:
