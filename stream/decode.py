@@ -43,6 +43,7 @@ _STARTED = attrgetter(
     "dropoff.latitude",
     "dropoff.longitude",
 )
+_TIMESTAMP, _HEADERS = attrgetter("timestamp"), attrgetter("headers")
 _COMPLETED = attrgetter("trip_id", "pickup_at", "dropoff_at")
 
 
@@ -71,13 +72,13 @@ class _Events:
         return RecordColumns(np.array(self.partitions, dtype=np.int32), offsets)
 
     def envelopes(self) -> Envelopes:
-        stamps = np.array([record.timestamp for record in self.records], dtype=np.int64)
-        published_at = np.minimum(stamps, LATEST_MS).astype("datetime64[ms]").astype(TIME)
+        stamps = np.fromiter(map(_TIMESTAMP, self.records), np.int64, len(self.records))
+        published_at = (np.minimum(stamps, LATEST_MS) * 1000).astype(TIME)
         published_at[stamps < 0] = np.datetime64("NaT")
         traceparent = np.full(len(self.records), None, dtype=object)
-        for row, headers in enumerate([record.headers for record in self.records]):
-            if headers:
-                traceparent[row] = traceparent_of(headers)
+        beside = list(map(_HEADERS, self.records))
+        if any(beside):
+            traceparent[:] = [traceparent_of(headers) if headers else None for headers in beside]
         return Envelopes(published_at, traceparent)
 
 
