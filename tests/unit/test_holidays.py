@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from domain.holidays import is_holiday, month_of, weekday_of
+from domain.holidays import by_rule, is_holiday, month_of, weekday_of
 
 PUBLISHED = {  # by the Office of Personnel Management, the days themselves rather than the days on which they are observed
     2016: ["01-01", "01-18", "02-15", "05-30", "07-04", "09-05", "10-10", "11-11", "11-24", "12-25"],
@@ -22,3 +22,15 @@ def test_weekdays_and_months_are_the_standard_librarys() -> None:
     days = np.arange("1969-12-25", "2030-01-10", dtype="datetime64[D]")
     assert weekday_of(days).tolist() == [day.weekday() for day in days.tolist()]
     assert month_of(days).tolist() == [day.month for day in days.tolist()]
+
+
+@pytest.mark.parametrize("first", ["1899-12-01", "1969-11-01", "1999-12-20", "2024-02-01", "2119-10-01", "2250-06-01"])
+def test_the_calendar_says_what_the_rules_say_within_and_beyond_its_years(first: str) -> None:
+    days = np.datetime64(first, "D") + np.arange(420)
+    assert is_holiday(days).tolist() == by_rule(days).tolist()
+    assert [bool(is_holiday(days[each : each + 1])[0]) for each in range(len(days))] == by_rule(days).tolist()
+    assert is_holiday(days).sum() >= 10
+
+
+def test_no_day_has_no_mask() -> None:
+    assert is_holiday(np.empty(0, dtype="datetime64[D]")).shape == (0,)
