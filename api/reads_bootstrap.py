@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -34,6 +34,7 @@ from adapters.postgres.training_runs import TrainingRuns
 from adapters.postgres.trip_by_id import trip_by_id
 from adapters.postgres.trip_samples import refused_rows, trip_sample
 from adapters.web.reader import WebReader
+from api.background import in_background
 from api.checks import Checks
 from api.metrics import Metrics
 from api.reads.builds import latest_builds
@@ -63,6 +64,7 @@ from schemas.http.health import Pool, RoleStatus, Setting
 from schemas.http.snapshot import Area, Areas
 from schemas.topics import TRIP_EVENTS
 
+STOP_SECONDS = 1.5
 READ_SECONDS = 5.0  # a statement of the reading routes; no snapshot waits so long, but a chart of many days may need it
 READERS = 4  # connections for them
 WATCH_SECONDS = 1.0  # a statement of the sampler, which has a connection of its own: a slow chart must not look like a fault
@@ -83,6 +85,11 @@ class Pools:
     read: Connections
     slow: Connections
     own: Connections
+
+    def end_reading(self) -> None:
+        """End all questions. Never waits."""
+        for pool in (self.watch, self.read, self.slow):
+            pool.terminate()
 
     def told(self) -> list[Pool]:
         """As the page System shows them."""
@@ -133,6 +140,7 @@ async def _opened(settings: ApiSettings, checks: Checks, metrics: Metrics, matur
         library = Library(answers, shelf, areas_of(grid, settings.timezone), clock, settings.model, links)
         watching = asyncio.create_task(sampler.run())
         stack.push_async_callback(_ended, watching)
+        stack.callback(pools.end_reading)  # first: a question that is cancelled waits long for a silent database's consent
         yield Parts(sampler, Snapshots(live, sampler, settings.api_environment), answers, library, live)
 
 
@@ -191,7 +199,7 @@ def other_answers(settings: ApiSettings, pools: Pools, grid: AreaGrid, maturity:
     token = settings.ci_token.get_secret_value() if settings.ci_token else None
 
     async def versions() -> list[ModelVersion]:
-        return await asyncio.to_thread(registry.versions)
+        return await in_background(registry.versions)
 
     async def get(address: str, seconds: float, headers: Mapping[str, str]) -> tuple[int, str]:
         return await web.get(address, seconds, headers)
@@ -284,5 +292,4 @@ def _area(grid: AreaGrid, cell: int) -> Area:
 
 async def _ended(task: "asyncio.Task[None]") -> None:
     task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    await asyncio.wait({task}, timeout=STOP_SECONDS)  # what still waits for the database ends with its pool
