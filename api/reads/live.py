@@ -19,6 +19,7 @@ from api.reads.signals import SHOWN, drift
 from domain.entities.models import LifecycleEvent
 from domain.entities.service import ServiceMinute
 from domain.entities.watched import Reference
+from domain.errors import DatabaseUnreachable
 from schemas.http.base import Period
 from schemas.http.quality import Drift
 from schemas.http.snapshot import (
@@ -205,7 +206,8 @@ class LivePanels:
             now = self.now()
             found = await self.queries.error_steps(now, now, step_minutes=1, area=area)
             return reading_of(found, now, reference, *versions)
-        before = shown.since if period == "all" else shown.since - (shown.until - shown.since - self.maturity)
+        length = timedelta() if period == "all" else shown.until - shown.since - self.maturity
+        before = shown.since - max(length, timedelta())
         found = await self.queries.error_steps(before, shown.until, step_minutes=shown.step_minutes, area=area)
         return reading_of(found, shown.since, reference, *versions)
 
@@ -219,6 +221,8 @@ class LivePanels:
 
     async def _trips(self, area: int | None) -> LatestTrips:
         stored = self.sampler.look.stored
+        if "database" not in self.sampler.look.ever:
+            raise DatabaseUnreachable("PostgreSQL has not answered yet")
         if stored is None:
             return LatestTrips(rows=[])
         rows = await self.queries.latest_trips(stored.source_id, len(stored.next), TRIPS_SHOWN, area)

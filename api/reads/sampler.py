@@ -68,12 +68,12 @@ class Look:
 
 
 class Sampler:
-    """See the module. `memory` holds the past, `look` the present."""
+    """See the module. `memory` holds the past, `look` the present; `looked` is set after the first look."""
 
     def __init__(
         self, sources: Sources, keeper: Keeper, checks: Checks, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        self.look, self.started_at = Look(), now()
+        self.look, self.started_at, self.looked = Look(), now(), asyncio.Event()
         self.memory = Memory(keeper, self.started_at)
         self._sources, self._checks, self._now = sources, checks, now
         self._stored, self._ends = Asking(sources.stored), Asking(sources.ends)
@@ -110,6 +110,7 @@ class Sampler:
         self._relate(now)
         self._count(now)
         self.memory.keep_up(now)
+        self.looked.set()
 
     def verdict(self) -> Verdict:
         """What the pill says at this moment."""

@@ -4,6 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -98,6 +99,8 @@ class Snapshots:
 
     async def _build(self, period: Period, area: int | None) -> Snapshot:
         panels = self._panels
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._sampler.looked.wait(), DEADLINE_SECONDS)
         reads = (panels.champion(), panels.quarantined(), panels.label_delay(), panels.marks(period))
         error, drift, retraining = panels.error(period, area), panels.drift(), panels.retraining()
         places, trips = panels.map(period), panels.trips(area)
