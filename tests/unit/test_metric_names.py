@@ -31,6 +31,10 @@ def trainer() -> CollectorRegistry:
     return metrics.registry
 
 
+def api() -> CollectorRegistry:
+    return ApiMetrics().registry
+
+
 def board() -> Iterable[Metric]:
     poller: Any = SimpleNamespace(views=0, asked=0, failed=0)
     metrics = BoardMetrics(poller)
@@ -41,7 +45,7 @@ def board() -> Iterable[Metric]:
 ROLES: dict[str, Callable[[], Iterable[Metric]]] = {
     "worker": lambda: worker().collect(),
     "trainer": lambda: trainer().collect(),
-    "api": lambda: ApiMetrics().registry.collect(),
+    "api": lambda: api().collect(),
     "board": board,
 }
 NAME = re.compile(r"(tripcast|process)_[a-z][a-z0-9]*(_[a-z0-9]+)*")
