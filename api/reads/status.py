@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from schemas.http.snapshot import State
 
 STALE = timedelta(seconds=10)  # without a new event; and how long offsets may stand still while events wait
+SILENT = timedelta(seconds=0.4)  # a worker that misses one look may be busy; and one that has just moved offsets is
+JUST_NOW = timedelta(seconds=1)
 BOOTING = timedelta(seconds=30)  # what does not answer so soon after the start may still be starting
 
 
@@ -70,9 +72,10 @@ def _of_stream(seen: Seen) -> Verdict:
 
 
 def _stands_still(seen: Seen) -> bool:
-    """A worker that dies in mid-batch is noticed at once; one that answers and does nothing, after ten seconds."""
+    """A worker that dies is noticed within a second; one that answers and does nothing, after ten."""
     moved = seen.moved_at
-    if seen.worker_up is False and (moved is None or moved <= seen.worker_since):
+    silent = seen.worker_up is False and seen.now - seen.worker_since >= SILENT
+    if silent and (moved is None or (moved <= seen.worker_since and seen.now - moved >= JUST_NOW)):
         return True
     since = max(moved or seen.started_at, seen.started_at)
     return seen.now - since >= STALE

@@ -44,7 +44,10 @@ EMPTY = {"events": False, "lag_events": 0, "last_event_at": None, "moved_at": No
         ({"last_event_at": ago(10.1), "lag_events": 0}, "stale"),
         ({"last_event_at": ago(9.9), "lag_events": 0}, "live"),
         ({"last_event_at": ago(11), "lag_events": 0, "worker_up": False, "worker_since": ago(1)}, "stale"),
-        ({"worker_up": False, "worker_since": ago(0.1)}, "worker_stopped"),
+        ({"worker_up": False, "worker_since": ago(0.5), "moved_at": ago(1.1)}, "worker_stopped"),
+        ({"worker_up": False, "worker_since": ago(0.1), "moved_at": ago(1.1)}, "live"),
+        ({"worker_up": False, "worker_since": ago(0.5), "moved_at": ago(0.7)}, "live"),
+        ({"worker_up": False, "worker_since": ago(0.5), "moved_at": None}, "worker_stopped"),
         ({"worker_up": False, "worker_since": ago(5), "moved_at": ago(1)}, "live"),
         ({"worker_up": False, "worker_since": ago(5), "lag_events": 0}, "live"),
         ({"moved_at": ago(10.1)}, "worker_stopped"),
@@ -84,6 +87,7 @@ def test_a_worker_that_stands_still_since_we_look_gets_ten_seconds_from_then() -
 
 
 def test_words_tell_how_much_waits_and_whose_fault_it_is() -> None:
-    assert "12 events wait and no worker answers" in verdict(replace(LIVE, worker_up=False, worker_since=ago(0))).detail
+    dead = replace(LIVE, worker_up=False, worker_since=ago(1), moved_at=ago(2))
+    assert "12 events wait and no worker answers" in verdict(dead).detail
     assert "no offset moves" in verdict(replace(LIVE, moved_at=ago(20))).detail
     assert "Kafka" in verdict(replace(LIVE, broker_up=False, lag_events=0, last_event_at=ago(20))).detail

@@ -84,7 +84,7 @@ async def test_the_pill_turns_with_the_next_look_and_back(world: World) -> None:
     await world.after(0.5, sampler)
     assert sampler.verdict().state == "live"
     world.worker = False
-    await world.after(0.5, sampler)
+    await world.after(1.0, sampler, ticks=2)
     assert sampler.verdict().state == "worker_stopped"
     world.worker = True
     await _flow(world, sampler, 1)
