@@ -62,6 +62,16 @@ async def test_twenty_who_ask_at_once_cost_one_request():
     assert all(answer.data is not None and answer.version == 1 for answer in answers)
 
 
+async def test_a_request_that_takes_long_is_not_joined_by_another():
+    client, clock = Silent(), Clock()
+    ours = readings(client, clock)
+    await ours.get(ASK, wait_seconds=0)
+    clock.now = 1000.0
+    await ours.get(ASK, wait_seconds=0)
+    assert client.asked == 1
+    client.may.set()
+
+
 async def test_an_answer_that_is_young_enough_is_not_asked_for_again():
     client, clock = Silent(), Clock()
     client.may.set()
