@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import structlog
+
 from domain.loop.decisions import ChampionChanged, Decision, Fact, ShadowChanged
 from domain.loop.journal import Entry, Round, Standing
 from domain.loop.mature import MatureErrors
@@ -12,6 +14,8 @@ from domain.loop.tracker import Reach, ReportedSpan, Tracker
 from domain.policy import Timing
 from domain.sums import Cells, Places, Tally
 from stream.monitor_ports import LoopState
+
+log = structlog.get_logger("tripcast.stream")
 
 HOUR = 60
 LOOK_BACK_MINUTES = 48 * HOUR  # for trips that had begun to be told of when their hour was over already
@@ -173,7 +177,14 @@ class Monitor:
         self._entries.append(Entry(self._seq, given, minute))
         self._decisions += self._give(given)
         if isinstance(given, Step):
-            self._readings += self.loop.readings(given)
+            self._readings += self._read(given)
+
+    def _read(self, step: Step) -> Sequence[Reading]:
+        try:
+            return self.loop.readings(step)
+        except Exception:  # what is only looked at must not keep the loop from going on
+            log.exception("signals_unreadable", minute=step.minute)
+            return ()
 
     def _give(self, given: Step | Fact) -> list[Decision]:
         if isinstance(given, Step):

@@ -66,6 +66,8 @@ class Presence:
                 log.info("presence_waits", why=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
+            except Exception:  # predictions must not suffer from a mark that cannot be made
+                log.exception("presence_dropped", kind=event.kind)
             if self._waiting and self._waiting[0] is event:
                 self._waiting.popleft()
             if not self._waiting:

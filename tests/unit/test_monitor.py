@@ -166,6 +166,16 @@ async def test_what_a_new_leader_recalls_is_what_the_old_one_gave() -> None:
     assert [event.subject for event in first.store.events] == [event.subject for _, event in await second.store.owed(0)]
 
 
+async def test_a_view_that_fails_keeps_no_step_from_being_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object, step: Step) -> list[Reading]:
+        raise ZeroDivisionError(step.minute)
+
+    monkeypatch.setattr(Remembering, "readings", fail)
+    store = await continuous(some_trips())
+    assert store.readings == []
+    assert len(store.steps()) > 20
+
+
 async def test_of_two_leaders_the_slower_is_fenced() -> None:
     trips = some_trips()
     one, other = await Run(trips).take_over(), await Run(trips).take_over()

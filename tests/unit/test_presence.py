@@ -52,6 +52,23 @@ async def test_what_happens_is_told_in_order_and_the_same_partitions_only_once(m
     assert table.events[2].details == {"partitions": [1, 2], "given": [2], "taken": [0]}
 
 
+async def test_a_mark_that_cannot_be_made_is_dropped_and_the_next_one_is_made() -> None:
+    table = Table()
+
+    async def picky(event: LifecycleEvent) -> None:
+        if event.kind == "worker.started":
+            raise PermissionError("this login may not")
+        await table.record(event)
+
+    marks = Presence(picky, "worker-1")
+    telling = asyncio.create_task(marks.tell())
+    marks.started()
+    marks.stopped()
+    await marks.flush(30)
+    telling.cancel()
+    assert [kind for kind, _ in table.told] == ["worker.stopped"]
+
+
 async def test_without_a_database_nobody_waits_and_the_newest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presence, "RETRY_SECONDS", 0.0)
     table = Table(away=10**9)
