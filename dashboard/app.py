@@ -45,6 +45,7 @@ def create_application(context: Context, pages: Sequence[Page]) -> Dash:
     _tick(app, context, pages)
     for page in pages:
         page.register(app, context)
+    app.backend._setup_catchall()  # type: ignore[attr-defined]  # Dash does it when the server starts, with whatever application was made last
     app._setup_server()  # type: ignore[no-untyped-call]  # Dash does it at the first request of "/": a shared address opened first had no assets
     return app
 
