@@ -1,0 +1,142 @@
+"""The board over HTTP beside a stand-in API: headers, health, pages, and the one callback that moves everything."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from dashboard.bootstrap import Board, create_board
+from dashboard.settings import BoardSettings
+from tests.fakes.api import StandInApi, serving
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+VIEW = {
+    "period": "15m",
+    "paused": False,
+    "theme": "light",
+    "area": None,
+    "metric": "trips",
+    "end": "pickup",
+    "zone": "UTC",
+    "query": {},
+}
+TICK = "..pill.children...last-event.children...banner.children...environment.children...known.data"
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[tuple[StandInApi, str]]:
+    stand_in = StandInApi()
+    with serving(stand_in) as address:
+        yield stand_in, address
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def board(api: tuple[StandInApi, str]) -> AsyncIterator[Board]:
+    board = create_board(BoardSettings(api=api[1]))
+    async with board.client:
+        polling = asyncio.create_task(board.poller.run())
+        yield board
+        polling.cancel()
+        await asyncio.gather(polling, return_exceptions=True)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser(board: Board) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(board.web), base_url="http://board") as client:
+        yield client
+
+
+async def outputs(browser: httpx.AsyncClient) -> dict[str, dict[str, Any]]:
+    """Dash's own list of callbacks, by their outputs."""
+    listed = (await browser.get("/_dash-dependencies")).json()
+    return {each["output"]: each for each in listed}
+
+
+async def called(browser: httpx.AsyncClient, output: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Call one callback as the renderer does; `values` by id."""
+    one = (await outputs(browser))[output]
+    names = [part.rpartition(".") for part in output.strip(".").split("...")]
+    asked = {
+        "output": output,
+        "outputs": [{"id": name, "property": prop} for name, _, prop in names],
+        "inputs": [{**each, "value": values.get(each["id"])} for each in one["inputs"]],
+        "state": [{**each, "value": values.get(each["id"])} for each in one["state"]],
+        "changedPropIds": [f"{one['inputs'][0]['id']}.{one['inputs'][0]['property']}"],
+    }
+    answer = await browser.post("/_dash-update-component", json=asked)
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def tick(browser: httpx.AsyncClient, known: dict[str, str], **view: Any) -> dict[str, Any]:
+    (output,) = [name for name in await outputs(browser) if name.startswith(TICK)]
+    return await called(browser, output, {"view": VIEW | view, "route": "/?", "known": known})
+
+
+async def test_every_answer_forbids_what_comes_from_elsewhere(browser: httpx.AsyncClient) -> None:
+    for path in ("/", "/models", "/livez", "/_dash-layout"):
+        headers = (await browser.get(path)).headers
+        policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
+        assert policy["default-src"] == "'self'"
+        assert "unsafe" not in policy["script-src"]
+        assert policy["frame-ancestors"] == "'none'"
+        assert "http" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+async def test_the_document_names_no_other_host(browser: httpx.AsyncClient) -> None:
+    document = (await browser.get("/")).text
+    assert 'src="http' not in document
+    assert 'href="http' not in document
+
+
+async def test_a_shared_address_that_is_opened_first_has_its_scripts(browser: httpx.AsyncClient) -> None:
+    assert "/assets/board.js" in (await browser.get("/models?period=1h")).text
+
+
+async def test_health_and_metrics_are_the_boards_own(browser: httpx.AsyncClient) -> None:
+    assert (await browser.get("/livez")).json() == {"alive": True}
+    text = (await browser.get("/metrics")).text
+    assert 'tripcast_board_answers_total{status="2xx"}' in text
+    assert "tripcast_board_views" in text
+
+
+async def test_what_machines_ask_for_is_not_answered_with_a_page(browser: httpx.AsyncClient) -> None:
+    assert (await browser.get("/openapi.json")).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/overview", "/models", "/data", "/try", "/api", "/system", "/dead-letters", "/drift"])
+async def test_every_page_opens(browser: httpx.AsyncClient, path: str) -> None:
+    output = next(name for name in await outputs(browser) if name.startswith("..page.children"))
+    answer = await called(browser, output, {"route": f"{path}?", "view": VIEW})
+    name = {"/": "live", "/try": "try"}.get(path, path.strip("/"))
+    assert answer["response"]["page"]["children"]["props"]["id"].startswith(f"page-{name}")
+
+
+async def test_a_tick_tells_what_changed_and_the_next_one_less(browser: httpx.AsyncClient, api: tuple[StandInApi, str]) -> None:
+    first = await tick(browser, {})
+    pill = first["response"]["pill"]["children"]["props"]
+    assert (pill["id"], pill["data-state"]) == ("status-pill", "live")
+    assert {"traffic", "error", "map", "trips-news"} <= set(first["sideUpdate"])
+    then = await tick(browser, first["response"]["known"]["data"])
+    assert "geojson" not in str(then.get("sideUpdate", {}))
+
+
+async def test_a_pause_moves_nothing(browser: httpx.AsyncClient) -> None:
+    first = await tick(browser, {}, paused=True)
+    paused = await tick(browser, first["response"]["known"]["data"], paused=True)
+    assert paused["response"]["pill"]["children"]["props"]["data-state"] == "paused"
+    assert "sideUpdate" not in paused
+
+
+async def test_twenty_browsers_cost_the_api_what_one_does(browser: httpx.AsyncClient, board: Board) -> None:
+    await tick(browser, {})
+    clock = asyncio.get_running_loop().time
+    before, began = board.poller.asked, clock()
+    await asyncio.gather(*(tick(browser, {}) for _ in range(20)))
+    assert board.poller.views == 1
+    assert board.poller.asked - before <= clock() - began + 1  # once a second, however many they are
