@@ -35,7 +35,7 @@ from schemas.http.snapshot import (
 
 TRIPS_SHOWN = 200
 HOUR_SECONDS = 3600
-EVERY = timedelta(days=36_500)
+EVER = timedelta(days=36_500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +230,8 @@ class LivePanels:
 
     async def _drift(self) -> Drift:
         steps = await self.queries.signal_steps(SHOWN)
-        alarms = await self.queries.events_since(self.now() - EVERY, ["drift.alarm"])
-        confirmed = await self.queries.events_since(self.now() - EVERY, ["drift.confirmed", "watch.passed"])
+        alarms = await self.queries.events_since(self.now() - EVER, ["drift.alarm"])
+        confirmed = await self.queries.events_since(self.now() - EVER, ["drift.confirmed", "watch.passed"])
         phase = self.sampler.look.phase
         episode = confirmed[0].subject if confirmed and phase not in (None, "watching", "no_champion") else None
         return drift(steps, alarms, phase, episode)
@@ -262,7 +262,7 @@ class LivePanels:
         return None if stored is None else await self.queries.label_delay(stored.source_id)
 
     async def _marks(self, period: Period) -> list[Mark]:
-        length = EVERY if period == "all" else timedelta(seconds=SPANS[period].seconds)
+        length = EVER if period == "all" else timedelta(seconds=SPANS[period].seconds)
         return marks_of(await self.queries.events_since(self.now() - length, list(KINDS)))
 
     async def _everything(self) -> Ring:

@@ -14,6 +14,7 @@ from schemas.http.snapshot import Panel
 
 log = structlog.get_logger("tripcast.api.panels")
 
+QUICK_SECONDS = 0.25  # who looks waits for a reading that took no longer last time; of others the last one is shown meanwhile
 SHARE_OF_TIME = 10  # a panel that takes long is read less often: of any stretch of time it takes this part at most
 FORGOTTEN_SECONDS = 30.0  # then what nobody looked at is dropped
 LATE_SECONDS = 3.0  # what was read that short a time ago is no news, but no trouble either
@@ -38,17 +39,23 @@ class Cached(Generic[Data]):
         self.version = 0
         self._name, self._load, self._every, self._clock, self._now = name, load, every, clock, now
         self._asking = Asking(self._read)
-        self._due = 0.0
+        self._due, self._took = 0.0, 0.0
 
     async def fresh(self, seconds: float) -> "Cached[Data]":
         """Read it when it is time; after `seconds` it stays as it was, and takes the answer in when that comes."""
         if self._clock() >= self._due:
+            patience = seconds if self.as_of is None or self._took <= QUICK_SECONDS else 0.0
             try:
-                await self._asking(seconds)
+                await self._asking(patience)
             except TimeoutError:
-                if self.as_of is None or self._now() - self.as_of > timedelta(seconds=self._every + LATE_SECONDS):
+                if self._is_old():
                     self.error = LATE
         return self
+
+    def _is_old(self) -> bool:
+        """Older than what takes so long to read may be."""
+        usual = max(self._every, SHARE_OF_TIME * self._took) + self._took + LATE_SECONDS
+        return self.as_of is None or self._now() - self.as_of > timedelta(seconds=usual)
 
     def panel(self, error: str | None = None) -> Panel[Data]:
         """As it is now; `error`: of a part, where the whole has none."""
@@ -72,7 +79,8 @@ class Cached(Generic[Data]):
             self._due = self._clock() + max(self._every, self._clock() - began)
         else:
             self._take(data, as_of)
-            self._due = began + max(self._every, SHARE_OF_TIME * (self._clock() - began))
+            self._took = self._clock() - began
+            self._due = began + max(self._every, SHARE_OF_TIME * self._took)
 
     def _take(self, data: Data, as_of: datetime) -> None:
         self.as_of, self.error = as_of, None

@@ -187,3 +187,25 @@ async def test_a_reading_that_failed_slowly_does_not_wait_ten_times_as_long(time
     time.seconds += 5.1
     await panel.fresh(5)
     assert asked == 2
+
+
+async def test_nobody_waits_for_what_took_long_last_time(time: Time) -> None:
+    may = asyncio.Event()
+    may.set()
+
+    async def slow() -> float:
+        await may.wait()
+        time.seconds += 1.0
+        return time.seconds
+
+    panel = Cached("panel", slow, 2.0, time, time.now)
+    first = (await panel.fresh(5)).data
+    may.clear()
+    time.seconds += 12
+    found = await panel.fresh(3600)
+    assert (found.data, found.error) == (first, None)
+    time.seconds += 10
+    assert (await panel.fresh(3600)).error == LATE
+    may.set()
+    await panel._asking.start()
+    assert (panel.data != first, panel.error) == (True, None)
