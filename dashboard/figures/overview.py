@@ -10,6 +10,7 @@ from dashboard.figures import parts, said, stories
 from dashboard.frame import words
 from schemas.http.models import History, ModelInfo, Models, TrainingRun
 from schemas.http.quality import Cohort, Quality
+from schemas.http.snapshot import Snapshot
 
 TRAIN = "tripcast train"
 
@@ -48,25 +49,35 @@ def training_of(models: Models, version: int) -> TrainingRun | None:
     return next((run for run in models.runs if run.model_version == version), None)
 
 
-def error_now(quality: Quality, info: ModelInfo | None) -> Component:
-    """The error over trips that have ended, beside what the training promised."""
+def error_now(quality: Quality, info: ModelInfo | None, snapshot: Snapshot | None) -> Component:
+    """The error over trips that have ended, of late and from the start, beside what the training promised."""
     cohort = champion_cohort(quality.mature)
     if cohort is None or cohort.mae_minutes is None:
-        text = (
-            "No trip is old enough yet: errors count two hours after the start, when nearly all trips of that time have ended."
-        )
-        return parts.card("The error now", parts.empty(text))
+        return parts.card("The error in service", parts.empty(YOUNG))
     promised = info.metrics if info else {}
+    late = snapshot.cards.data.mature_error if snapshot and snapshot.cards.data else None
+    mae, rmse = (late.mae_minutes, late.rmse_minutes) if late else (None, None)
     numbers = parts.tiles(
-        parts.tile("MAE now", words.minutes(cohort.mae_minutes, 2), against(cohort.mae_minutes, promised.get("mae_minutes"))),
+        parts.tile("MAE now", words.minutes(mae, 2), against(mae, promised.get("mae_minutes")), means=LATE),
+        parts.tile("RMSE now", words.minutes(rmse, 2), against(rmse, promised.get("rmse_minutes")), means=LATE),
         parts.tile(
-            "RMSE now", words.minutes(cohort.rmse_minutes, 2), against(cohort.rmse_minutes, promised.get("rmse_minutes"))
+            "MAE so far", words.minutes(cohort.mae_minutes, 2), against(cohort.mae_minutes, promised.get("mae_minutes"))
         ),
-        parts.tile("Inside the interval", words.percent(cohort.interval_coverage, 1), "90 % is right", means=COVERAGE),
-        parts.tile("Bias", words.minutes(cohort.bias_minutes, 2), "above 0: predicted too long"),
+        parts.tile("Inside the interval", words.percent(cohort.interval_coverage, 1), "so far; 90 % is right", means=COVERAGE),
     )
-    note = f"Over {said.several(cohort.settled, 'mature trip')} of the stream; {pending(quality)}."
-    return parts.card("The error now", numbers, note=note)
+    note = f"Over {said.several(cohort.settled, 'mature trip')} so far; {pending(quality)}. {leaning(cohort.bias_minutes)}"
+    return parts.card("The error in service", numbers, note=note)
+
+
+YOUNG = "No trip is old enough yet: errors count two hours after the start, when nearly all trips of that time have ended."
+LATE = "Over the trips that became mature in the last 15 minutes."
+
+
+def leaning(bias: float | None) -> str:
+    """To which side predictions err, in a sentence."""
+    if bias is None:
+        return ""
+    return f"Predictions are {words.minutes(abs(bias), 2)} too {'long' if bias > 0 else 'short'} on average."
 
 
 COVERAGE = "Share of trips whose actual duration lay inside the predicted interval."

@@ -176,11 +176,11 @@ def request_of(typed: Typed, zone: ZoneInfo) -> PredictionRequest:
     if not typed.time:
         raise ValueError("Choose the day and time of the pickup.")
     return PredictionRequest(
-        vendor_id=typed.vendor,
-        passenger_count=typed.passengers,
+        vendor_id=_given(typed.vendor),
+        passenger_count=_given(typed.passengers),
         pickup_at=said.city_instant(str(typed.time), zone),
-        pickup=Point(typed.pickup_latitude, typed.pickup_longitude),
-        dropoff=Point(typed.dropoff_latitude, typed.dropoff_longitude),
+        pickup=Point(_given(typed.pickup_latitude), _given(typed.pickup_longitude)),
+        dropoff=Point(_given(typed.dropoff_latitude), _given(typed.dropoff_longitude)),
     )
 
 
@@ -249,15 +249,13 @@ def scale_end(high: float) -> float:
 
 def refused(title: str, detail: str, problem: Problem | None) -> Component:
     """A problem in the API's words, with each field that it names."""
-    lines = [
-        dmc.ListItem(f"{error.pointer.lstrip('/').replace('/', '.')}: {error.detail}")
-        for error in (problem.errors if problem else ())
-    ]
+    rest = [error.detail for error in (problem.errors if problem else ()) if error.detail != detail]
+    lines = [dmc.ListItem(plain(text)) for text in rest]
     more = [dmc.List(lines, size="sm")] if lines else []
     wait = problem.retry_after_seconds if problem else None
     again = [parts.sentence(f"Try again in {words.seconds(wait)}.")] if wait else []
     return dmc.Alert(
-        parts.stack(parts.sentence(detail), *more, *again),
+        parts.stack(parts.sentence(plain(detail)), *more, *again),
         title=title,
         color="red",
         variant="light",
@@ -265,13 +263,23 @@ def refused(title: str, detail: str, problem: Problem | None) -> Component:
     )
 
 
+def plain(text: str) -> str:
+    """Without the marks of code: inputs have no type for it."""
+    return text.replace("`", "")
+
+
 def marked(problem: Problem | None) -> dict[str, str]:
     """What is wrong with each input of the form, by its id; every input is there, with nothing where it is right."""
     found = dict.fromkeys(INPUTS, "")
     for error in problem.errors if problem else ():
         if (name := FIELDS.get(error.pointer)) is not None:
-            found[name] = error.detail
+            found[name] = plain(error.detail)
     return found
+
+
+def _given(value: Any) -> Any:  # noqa: ANN401 - whatever was typed; the API says what is wrong with it
+    """An emptied field holds an empty text: nothing."""
+    return None if value == "" else value
 
 
 def _cells(areas: Areas, trips: Mapping[str, int]) -> go.Heatmap:

@@ -10,14 +10,15 @@ from dashboard.poller import Seen
 from dashboard.view import View
 from schemas.http.models import History, ModelInfo, Models
 from schemas.http.quality import Quality
+from schemas.http.snapshot import Snapshot
 
 
 def _production(info: ModelInfo, models: Models | None, scene: Scene) -> Component:
     return overview.production(info, models, scene.zone)
 
 
-def _error(quality: Quality, info: ModelInfo | None, _scene: Scene) -> Component:
-    return overview.error_now(quality, info)
+def _error(quality: Quality, info: ModelInfo | None, snapshot: Snapshot | None, _scene: Scene) -> Component:
+    return overview.error_now(quality, info, snapshot)
 
 
 def _best(models: Models, _scene: Scene) -> Component:
@@ -30,7 +31,7 @@ def _day(history: History, scene: Scene) -> Component:
 
 PARTS = (
     Part("overview-production", (asks.INFO, asks.MODELS), part.component("overview-production", _production)),
-    Part("overview-error", (asks.QUALITY, asks.INFO), part.component("overview-error", _error)),
+    Part("overview-error", (asks.QUALITY, asks.INFO, asks.SNAPSHOT), part.component("overview-error", _error)),
     Part("overview-best", (asks.MODELS,), part.component("overview-best", _best)),
     Part("overview-day", (asks.HISTORY,), part.component("overview-day", _day), ages=True),
 )

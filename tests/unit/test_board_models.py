@@ -6,6 +6,7 @@ import msgspec
 from dashboard.figures import models, overview, stories
 from schemas.http.models import History, LifecycleEvent, Models, RefusedVersion, Reign, TrainingRun
 from tests.fakes import api_documents as documents
+from tests.fakes.api_snapshot import City
 from tests.unit.board_reading import texts
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -104,13 +105,16 @@ def test_only_the_champions_settled_cohorts_count_by_hour():
 
 def test_without_mature_trips_the_error_says_what_it_waits_for():
     quality = msgspec.structs.replace(documents.quality("city"), mature=[])
-    assert any("No trip is old enough yet" in text for text in texts(overview.error_now(quality, None)))
+    assert any("No trip is old enough yet" in text for text in texts(overview.error_now(quality, None, None)))
 
 
 def test_the_error_now_stands_beside_what_the_training_promised():
     info = msgspec.structs.replace(documents.model_info(), metrics={"mae_minutes": 2.5, "rmse_minutes": 4.6})
-    shown = texts(overview.error_now(documents.quality("city"), info))
-    assert {"20 % above training (2.50 min)", "as in training (4.60 min)"} <= shown
+    shown = texts(overview.error_now(documents.quality("city"), info, City().snapshot("boot", "15m", None)))
+    assert "20 % above training (2.50 min)" in shown  # so far
+    assert len([text for text in shown if text.endswith("training (4.60 min)")]) == 1  # now
+    assert overview.against(4.61, 4.6) == "as in training (4.60 min)"
+    assert overview.leaning(-0.2) == "Predictions are 0.20 min too short on average."
     assert overview.against(2.0, None) == ""
 
 
