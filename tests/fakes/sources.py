@@ -37,6 +37,7 @@ class World:
     moved_at: datetime | None = None
     metrics: Metrics = field(default_factory=Metrics)
     minutes: list[ServiceMinute] = field(default_factory=list)
+    written: int = 0
 
     def sampler(self, checks: Checks | None = None) -> Sampler:
         sources = Sources(self._stored, self._ends, {WORKER: self._worker}, lambda: self.requests)
@@ -83,4 +84,5 @@ class World:
     async def _keep(self, minute: ServiceMinute) -> None:
         if not self.database:
             raise DatabaseUnreachable("PostgreSQL: away")
+        self.written += 1
         self.minutes = [each for each in self.minutes if each.minute != minute.minute] + [minute]

@@ -139,6 +139,7 @@ async def test_every_whole_minute_is_kept_once_and_a_new_start_goes_on_from_ther
     await asyncio.sleep(0)
     await sampler.stop()
     assert [minute.minute for minute in world.minutes] == [BEGAN + timedelta(minutes=number) for number in range(3)]
+    assert world.written == 3
     whole = world.minutes[1]
     assert (whole.seconds_seen, whole.received, whole.scored) == (60, 1200, 600)
     assert whole.event_time == world.newest

@@ -77,6 +77,9 @@ def test_a_restart_shows_in_any_of_the_counters() -> None:
     counters = Counters()
     counters.increase("worker", reading(scored=0, refused=0, bucket=4, count=9))
     assert counters.increase("worker", reading(scored=0, refused=0, bucket=5, count=2)).latency.sum() == 2
+    counters.increase("worker", reading(scored=50, refused=7))
+    assert counters.increase("worker", reading(scored=3, refused=7)).scored == 3
+    assert counters.increase("worker", reading(scored=9, refused=1)).quarantined == 1
 
 
 @given(
