@@ -1,8 +1,12 @@
 """Single trips, dead letters, and what all stored trips look like together."""
 
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from schemas.http.base import Answer, Instant, Point, Role
+
+DeadLetterId = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 
 
 class TripPrediction(Answer, frozen=True):
@@ -78,7 +82,7 @@ class DeadLetters(Answer, frozen=True):
 class ReplayRequest(Answer, frozen=True, forbid_unknown_fields=True):
     """Which dead letters are to be published again: these ids, or all of a reason. `again`: also those replayed before."""
 
-    ids: list[int] | None = None
+    ids: list[DeadLetterId] | None = None
     reason: str | None = None
     again: bool = False
 
