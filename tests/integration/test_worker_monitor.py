@@ -43,6 +43,15 @@ select minute, role::text, model_version, vendor_id, count(*)::bigint as started
     coalesce(sum(error * error), 0)::bigint as square_error, (count(*) filter (where covered))::bigint as covered
 from scored group by 1, 2, 3, 4 order by 1, 2, 3, 4
 """
+READ = "select extract(epoch from event_at)::bigint / 60 from drift_signals where signal = 'log_ratio' order by 1"
+PLACES = """
+select extract(epoch from minute)::bigint / 60, place::text, area, trips, predicted_ds from area_minutes
+"""
+SCORED = """
+select floor(extract(epoch from pickup_at) / 60)::bigint as minute, duration_seconds, pickup_latitude, pickup_longitude,
+    dropoff_latitude, dropoff_longitude
+from trips join predictions using (trip_id) where role = 'champion'
+"""
 ROLLED_UP = """
 select minute, role::text, model_version, vendor_id, sum(started)::bigint, sum(settled)::bigint, sum(error_ds)::bigint,
     sum(abs_error_ds)::bigint, sum(square_error_ds2)::bigint, sum(covered)::bigint
@@ -94,6 +103,20 @@ async def same_sums(world: World) -> None:
     by_hand, rolled_up = [[tuple(row) for row in await world.rows(query)] for query in (BY_HAND, ROLLED_UP)]
     assert rolled_up == by_hand
     assert by_hand
+    assert {tuple(row) for row in await world.rows(PLACES)} == await places_by_hand(world)
+
+
+async def places_by_hand(world: World) -> set[tuple[int, str, int, int, int]]:
+    """Trips and what was predicted of them by minute, end and cell, counted one by one."""
+    sums: dict[tuple[int, str, int], list[int]] = {}
+    rows = await world.rows(SCORED)
+    for end in ("pickup", "dropoff"):
+        places = (np.array([row[f"{end}_{axis}"] for row in rows]) for axis in ("latitude", "longitude"))
+        for row, area in zip(rows, AreaGrid().of(*places).tolist(), strict=True):
+            mine = sums.setdefault((row["minute"], end, area), [0, 0])
+            mine[0] += 1
+            mine[1] += round(row["duration_seconds"] * 10)
+    return {(*name, trips, predicted) for name, (trips, predicted) in sums.items()}
 
 
 async def journal(world: World) -> list[tuple[int, str, dict[str, Any]]]:
@@ -113,6 +136,8 @@ async def sound(world: World) -> None:
     for found, step in zip([body for _, kind, body in entries if kind == "step"], await from_rows(world), strict=True):
         for name, expected in step.as_dict().items():
             assert (step.minute, name, found[name]) == (step.minute, name, expected)
+    seen = await world.rows(READ)
+    assert [row[0] for row in seen] == minutes
 
 
 async def from_rows(world: World) -> list[Step]:
