@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from api.reads.lags import Lag
 from api.reads.levels import LAG_SECONDS, LATENCY_P99_SECONDS
 from api.reads.periods import SPARK
 from api.reads.rings import Floats, Stretch, quantile_of
@@ -95,10 +96,9 @@ class StreamCards:
     lag_seconds: Card
 
 
-def stream_cards(
-    now: Stretch, before: Stretch, sparks: Steps, lag_events: float | None, lag_seconds: float | None
-) -> StreamCards:
+def stream_cards(now: Stretch, before: Stretch, sparks: Steps, lag_events: float | None, oldest: Lag | None) -> StreamCards:
     """`now`: the period, `before`: the one before it; lag is of this moment, its `previous` the mean of the period before."""
+    lag_seconds = oldest.seconds if oldest else None
     p99 = now.quantile_seconds(0.99)
     lags = before.lag()
     known = lags[~np.isnan(lags)]
@@ -133,6 +133,7 @@ def stream_cards(
             previous=_told(before.mean("lag_seconds")),
             level=LAG_SECONDS.level(lag_seconds),
             spark=sparks.last(sparks.stretch.numbers["lag_seconds"]),
+            at_least=oldest is not None and oldest.at_least,
         ),
     )
 

@@ -142,8 +142,7 @@ class LivePanels:
         sparks = steps_of(found.stretch, until, seconds, max(seconds / SPARK, 1.0))
         now = found.stretch.between(until - seconds, until + 1)
         before = found.stretch.between(until - 2 * seconds, until - seconds)
-        lag_seconds = look.oldest.seconds if look.oldest else None
-        return stream_cards(now, before, sparks, float(look.lag_events) if look.lags else None, lag_seconds)
+        return stream_cards(now, before, sparks, float(look.lag_events) if look.lags else None, look.oldest)
 
     def _past(self, period: Period, times: int = 1) -> tuple[float, float, Past]:
         """Length and step of a chart in seconds, and what is known of `times` as long."""

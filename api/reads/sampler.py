@@ -130,6 +130,7 @@ class Sampler:
                 champion=look.champion is not None or not self._workers,
                 events=stored or (look.ends is not None and any(look.ends.next.values())),
                 lag_events=look.lag_events,
+                oldest=look.oldest,
                 last_event_at=look.last_event_at,
                 moved_at=look.moved_at,
             )

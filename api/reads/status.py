@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from api.reads.lags import Lag
 from schemas.http.snapshot import State
 
 STALE = timedelta(seconds=10)  # without a new event; and how long offsets may stand still while events wait
@@ -15,8 +16,8 @@ BOOTING = timedelta(seconds=30)  # what does not answer so soon after the start 
 class Seen:
     """`ever_*`: since this API started. `worker_up` None: nobody has told us where workers are.
 
-    `events`: whether the topic has, or ever had, an event. `moved_at`: when a stored offset moved last. `worker_since`: since
-    when the workers answer, or do not.
+    `oldest`: lag of the partition whose unread events are oldest. `events`: whether the topic has, or ever had, an event.
+    `moved_at`: when a stored offset moved last. `worker_since`: since when the workers answer, or do not.
     """
 
     now: datetime
@@ -31,6 +32,7 @@ class Seen:
     champion: bool
     events: bool
     lag_events: int
+    oldest: Lag | None
     last_event_at: datetime | None
     moved_at: datetime | None
 
@@ -64,7 +66,7 @@ def verdict(seen: Seen) -> Verdict:
 def _of_stream(seen: Seen) -> Verdict:
     if seen.lag_events > 0 and _stands_still(seen):
         who = "no worker answers" if seen.worker_up is False else "no offset moves"
-        return Verdict("worker_stopped", f"{seen.lag_events:,} events wait and {who}.")
+        return Verdict("worker_stopped", f"{seen.lag_events:,} events wait{_since(seen.oldest)} and {who}.")
     if seen.last_event_at is None or seen.now - seen.last_event_at >= STALE:
         why = "" if seen.broker_up else " Kafka does not answer."
         return Verdict("stale", f"No new event for 10 s or more.{why}")
@@ -79,6 +81,12 @@ def _stands_still(seen: Seen) -> bool:
         return True
     since = max(moved or seen.started_at, seen.started_at)
     return seen.now - since >= STALE
+
+
+def _since(oldest: Lag | None) -> str:
+    if oldest is None:
+        return ""
+    return f", the oldest for {'at least ' if oldest.at_least else ''}{oldest.seconds:,.0f} s,"
 
 
 def _booting(seen: Seen) -> Verdict:

@@ -38,12 +38,16 @@ class Status(Answer, frozen=True):
 
 
 class Card(Answer, frozen=True):
-    """A number with its past. `previous`: over the period before. `spark`: at most 60 values, oldest first."""
+    """A number with its past. `previous`: over the period before. `spark`: at most 60 values, oldest first.
+
+    `at_least`: the value is a lower bound; lag that was there when the API started may be older than the API knows.
+    """
 
     value: float | None
     previous: float | None
     level: Level
     spark: list[float | None]
+    at_least: bool = False
 
 
 class MatureErrorCard(Answer, frozen=True):

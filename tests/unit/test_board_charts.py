@@ -8,6 +8,7 @@ import pytest
 
 from api.reads.charts import counted, steps_of, stream_cards, traffic
 from api.reads.errors import card_of, reading_of, thinned
+from api.reads.lags import Lag
 from api.reads.levels import ERROR_RATIO, LAG_SECONDS, LATENCY_P99_SECONDS, error_level, share_level
 from api.reads.maps import area_map, round_up
 from api.reads.marks import MOST, marks_of
@@ -65,11 +66,12 @@ class TestCards:
         for second in range(60, 120):
             both.add(Slot(at=float(second), scored=8.0, known=1.0, lag_events={0: 2.0}, lag_seconds=20.0))
         now, before = both.between(60, 120), both.between(0, 60)
-        cards = stream_cards(now, before, steps_of(both.all(), 120, 60, 1), 2.0, 20.0)
+        cards = stream_cards(now, before, steps_of(both.all(), 120, 60, 1), 2.0, Lag(2, 20.0, at_least=True))
         assert (cards.predictions_per_second.value, cards.predictions_per_second.previous) == (8, 5)
         assert (cards.latency_p99_seconds.value, cards.latency_p99_seconds.level) == (None, "unknown")
         assert cards.latency_p99_seconds.previous == pytest.approx(0.015 + 0.005 * 0.99)
         assert (cards.lag_seconds.value, cards.lag_seconds.level, cards.lag_seconds.previous) == (20, "warning", 0.5)
+        assert (cards.lag_seconds.at_least, cards.lag_events.at_least) == (True, False)
         assert cards.lag_events.previous == pytest.approx(29.5 + 1)
         assert len(cards.predictions_per_second.spark) == 60
 

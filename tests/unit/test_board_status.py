@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from api.reads.lags import Lag
 from api.reads.status import Seen, verdict
 from schemas.http.snapshot import State
 
@@ -28,6 +29,7 @@ LIVE = Seen(
     champion=True,
     events=True,
     lag_events=12,
+    oldest=Lag(12, 3.4),
     last_event_at=ago(0.4),
     moved_at=ago(0.6),
 )
@@ -88,6 +90,8 @@ def test_a_worker_that_stands_still_since_we_look_gets_ten_seconds_from_then() -
 
 def test_words_tell_how_much_waits_and_whose_fault_it_is() -> None:
     dead = replace(LIVE, worker_up=False, worker_since=ago(1), moved_at=ago(2))
-    assert "12 events wait and no worker answers" in verdict(dead).detail
+    assert verdict(dead).detail == "12 events wait, the oldest for 3 s, and no worker answers."
+    before_us = replace(dead, oldest=Lag(12, 61.0, at_least=True))
+    assert "the oldest for at least 61 s" in verdict(before_us).detail
     assert "no offset moves" in verdict(replace(LIVE, moved_at=ago(20))).detail
     assert "Kafka" in verdict(replace(LIVE, broker_up=False, lag_events=0, last_event_at=ago(20))).detail
