@@ -83,11 +83,9 @@ class Recent:
     def __init__(self) -> None:
         self.answered = 0  # since the start
         self._kept: deque[Second] = deque(maxlen=SECONDS_KEPT + 1)
-        self.answered = 0  # since the start
 
     def add(self, route: str, seconds: float, *, failed: bool) -> None:
         """One answer."""
-        self.answered += 1
         self.answered += 1
         number = int(monotonic())
         if not self._kept or self._kept[-1].number != number:
