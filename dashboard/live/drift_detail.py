@@ -97,7 +97,7 @@ def _layout(detail: DriftDetail, view: View) -> Figure:
         view,
         HEIGHT,
         shapes=[*_threshold(signal), *({**upright, "x0": at, "x1": at, "line": dotted} for at in alarms)],
-        xaxis=lines.time_axis(view, anchor="y2", range=lines.span(signal.times, view)),
+        xaxis=lines.time_axis(view, anchor="y2"),
         yaxis=lines.axis(view, domain=UPPER, rangemode="tozero", nticks=5),
         yaxis2=lines.axis(view, domain=LOWER, nticks=4),
         annotations=[

@@ -97,7 +97,7 @@ def _layout(series: ErrorSeries, view: View) -> Figure:
         HEIGHT,
         shapes=[*_reference(series), _target(view), *_immature_region(series, view)],
         margin={"l": 54, "r": 10, "t": 24, "b": 24},
-        xaxis=lines.time_axis(view, anchor="y2", range=lines.span(series.times, view)),
+        xaxis=lines.time_axis(view, anchor="y2"),
         yaxis=lines.axis(view, domain=UPPER, nticks=5, ticksuffix=" min"),
         yaxis2=lines.axis(view, domain=LOWER, nticks=4, tickformat=".0%"),
         annotations=[

@@ -28,8 +28,8 @@ def utc_line(at: Sequence[datetime], across: Sequence[str], level: float = 0.0, 
     """No line at all: the hover's line that tells the moment in UTC."""
     return {
         "type": "scatter",
-        "mode": "markers",
-        "marker": {"opacity": 0, "size": 1},
+        "mode": "lines",  # without width; markers would widen the axis
+        "line": {"width": 0},
         "x": across,
         "y": [level] * len(across),
         "customdata": [words.utc(moment) for moment in at],
@@ -73,7 +73,7 @@ def axis(view: View, **more: object) -> Figure:
 
 
 def time_axis(view: View, **more: object) -> Figure:
-    """Time of day; the hover tells the seconds."""
+    """Time of day; the hover tells the seconds. It has no range of its own: one that moves would undo a zoom by hand."""
     shape = {"showgrid": False, "hoverformat": "%a %H:%M:%S", "tickformatstops": TICKS, "nticks": 7, "type": "date"}
     return axis(view, **shape, **more)
 
@@ -83,11 +83,6 @@ TICKS = [
     {"dtickrange": [60_000, 43_200_000], "value": "%H:%M"},
     {"dtickrange": [43_200_000, None], "value": "%d %b"},
 ]
-
-
-def span(at: Sequence[datetime], view: View) -> list[str] | None:
-    """The whole axis; a zoom by hand wins over it."""
-    return [times(at[:1], view)[0], times(at[-1:], view)[0]] if len(at) > 1 else None
 
 
 def title(text: str, height: float, view: View) -> Figure:

@@ -127,7 +127,7 @@ def _layout(traffic: Traffic, view: View) -> Figure:
         HEIGHT,
         shapes=stripes,
         margin={"l": 46, "r": 44, "t": 24, "b": 24},
-        xaxis=lines.time_axis(view, anchor="y2", range=lines.span(traffic.times, view)),
+        xaxis=lines.time_axis(view, anchor="y2"),
         yaxis=lines.axis(view, domain=UPPER, rangemode="tozero", nticks=4, ticksuffix="/s"),
         yaxis2=lines.axis(view, domain=LOWER, rangemode="tozero", nticks=3),
         yaxis3=lines.axis(

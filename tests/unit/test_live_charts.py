@@ -196,3 +196,13 @@ def test_an_alarm_is_a_line_at_its_moment() -> None:
     upright = [shape["x0"] for shape in figure["layout"]["shapes"] if shape["yref"] == "paper"]
     assert upright == [at.replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds") for at in detail.alarms]
     assert datetime.fromisoformat(upright[0]).replace(tzinfo=UTC) == pytest.approx(detail.alarms[0], abs=timedelta(seconds=1))
+
+
+def test_no_time_axis_has_a_range_that_would_undo_a_zoom_by_hand() -> None:
+    for figure in (
+        traffic.figure(data_of(SNAPSHOT.traffic), VIEW),
+        error.figure(data_of(SNAPSHOT.error), VIEW),
+        drift_detail.figure(CITY.drift_detail("log_ratio"), VIEW),
+    ):
+        assert "range" not in figure["layout"]["xaxis"]
+        assert figure["layout"]["uirevision"] == "constant"
