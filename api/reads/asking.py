@@ -31,6 +31,11 @@ class Asking(Generic[T]):
             self._task.add_done_callback(_look_at)
         return self._task
 
+    def forget(self) -> None:
+        """Ask anew next time, also when an answer that nobody waited for has come in the meantime."""
+        if self._task is not None and self._task.done():
+            self._task = None
+
     async def stop(self) -> None:
         """Give up what is under way."""
         task, self._task = self._task, None

@@ -44,6 +44,7 @@ class Cached(Generic[Data]):
     async def fresh(self, seconds: float) -> "Cached[Data]":
         """Read it when it is time; after `seconds` it stays as it was, and takes the answer in when that comes."""
         if self._clock() >= self._due:
+            self._asking.forget()  # what came late has been taken in
             patience = seconds if self.as_of is None or self._took <= QUICK_SECONDS else 0.0
             try:
                 await self._asking(patience)
