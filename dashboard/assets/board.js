@@ -95,7 +95,8 @@
         document.documentElement.classList.toggle("paused", view.paused);
         document.documentElement.dataset.theme = view.theme;
         for (const link of document.querySelectorAll("#navigation a")) {
-          link.setAttribute("href", link.getAttribute("href").split("?")[0] + shared());
+          const href = link.getAttribute("href").split("?")[0] + shared();
+          if (link.getAttribute("href") !== href) set(link.id, { href: href }); /* by its property: that is what a click follows */
         }
         return [view, route === before ? nothing() : route, view.period, view.theme, view.paused];
       },
