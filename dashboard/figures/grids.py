@@ -41,6 +41,15 @@ def linked(field: str, title: str, *, width: int = 110) -> Column:
     }
 
 
+def asked_for(event: object) -> int | None:
+    """The number of the row that a click or the Enter key asks for; ticking a row asks for nothing."""
+    found = event.get("data", event) if isinstance(event, dict) else None
+    if not isinstance(found, dict) or str(found.get("colId", "")).startswith("ag-Grid"):
+        return None
+    row = str(found.get("rowId", ""))
+    return int(row) if row.isascii() and row.isdigit() else None
+
+
 def height(rows: int, most: int) -> dict[str, str]:
     """The style of a grid that is as high as its rows, but not higher than `most` of them, and never lower than two."""
     return {"height": f"{HEAD + ROW * min(max(rows, LEAST), most) + 2}px", "width": "100%"}
@@ -71,6 +80,7 @@ def grid(
         options["domLayout"] = "autoHeight"
     if choose:
         options["rowSelection"] = {"mode": "multiRow", "enableClickSelection": False}
+        options["selectionColumnDef"] = {"pinned": "left"}
     return dag.AgGrid(
         id=name,
         columnDefs=list(columns),
@@ -86,6 +96,7 @@ def grid(
             "suppressFloatingFilterButton": True,
         },
         dashGridOptions=options,
+        eventListeners={"cellKeyDown": ["tripOfKey(params, setEventData)"]} if choose else {},  # Enter asks as a click does
         columnSize=None,
         style={"height": height, "width": "100%"} if height else {"width": "100%"},
     )

@@ -162,7 +162,7 @@ def reigns(models: Models, now: datetime, zone: ZoneInfo) -> Component:
             parts.when(reign.since, zone),
             "now" if reign.until is None else parts.when(reign.until, zone),
             words.seconds(((reign.until or now) - reign.since).total_seconds()),
-            said.sentence(f"{reign.how.replace('_', ' ')} by {reign.actor}: {reign.reason}"),
+            dmc.Box(said.sentence(f"{reign.how.replace('_', ' ')} by {reign.actor}: {reign.reason}"), miw=220),
         )
         for reign in sorted(models.reigns, key=lambda reign: reign.since, reverse=True)
     ]

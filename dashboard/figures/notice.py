@@ -4,6 +4,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import dash_mantine_components as dmc
+from dash import html
 from dash.development.base_component import Component
 
 from dashboard.frame import words
@@ -16,14 +17,7 @@ def kept(trouble: str, as_of: datetime | None, zone: ZoneInfo) -> Component:
         if as_of is None
         else f"Shown is what was read at {words.day_and_clock(as_of, zone)}."
     )
-    return dmc.Alert(
-        f"{trouble.rstrip('.')}. {shown}",
-        color="orange",
-        variant="light",
-        radius="md",
-        p="sm",
-        className="notice",
-    )
+    return html.Div(f"{trouble.rstrip('.')}. {shown}", className="notice", role="note")
 
 
 def one() -> Component:

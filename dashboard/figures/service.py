@@ -126,7 +126,7 @@ def inputs(document: Mapping[str, Any], path: str = "/predict") -> list[Input]:
 
 def requested(found: Sequence[Input]) -> Component:
     """The inputs of a prediction as a table."""
-    rows = [(dmc.Code(one.name), one.kind, "yes" if one.required else "no", one.meaning) for one in found]
+    rows = [(dmc.Code(one.name), one.kind, "yes" if one.required else "no", dmc.Box(one.meaning, miw=200)) for one in found]
     if not rows:
         return parts.card("What a prediction needs", parts.empty("The OpenAPI document does not describe POST /predict."))
     body = parts.table(("Field", "Type", "Required", "Limits and meaning"), rows, label="Inputs of POST /predict")

@@ -90,7 +90,9 @@ def _operator(choices: Sequence[dict[str, str]]) -> Component:
 def _letters(rows: Sequence[dict[str, Any]]) -> Component:
     grid = grids.grid(GRID, dead_letters.COLUMNS, rows, "id", height=420, choose=True)
     return parts.card(
-        "Newest letters", grid, note="Click a row for its bytes, headers and provenance; tick rows to replay them."
+        "Newest letters",
+        grid,
+        note="Click a row, or press Enter on it, for its bytes, headers and provenance; tick rows to replay them.",
     )
 
 
@@ -133,15 +135,17 @@ def _opening(app: Dash, context: Context) -> None:
         Output(DRAWER, "title"),
         Output(DRAWER, "children"),
         Input(GRID, "cellClicked"),
+        Input(GRID, "eventData"),
         State(KEY, "value"),
         State("view", "data"),
         prevent_initial_call=True,
     )
-    async def open_letter(cell: dict[str, Any] | None, key: str | None, view: object) -> Any:  # noqa: ANN401 - Dash's own
+    async def open_letter(_cell: object, _key_pressed: object, key: str | None, view: object) -> Any:  # noqa: ANN401 - Dash's own
         """One letter in full."""
-        if not cell or not str(cell.get("rowId", "")).isdigit():
+        asked = grids.asked_for(ctx.triggered[0]["value"])
+        if asked is None:
             return no_update
-        return True, f"Dead letter {cell['rowId']}", await _letter(context, int(cell["rowId"]), key, view_of(view))
+        return True, f"Dead letter {asked}", await _letter(context, asked, key, view_of(view))
 
 
 async def _letter(context: Context, dead_letter_id: int, key: str | None, view: View) -> Component:

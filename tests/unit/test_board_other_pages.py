@@ -161,3 +161,12 @@ def test_a_grid_is_as_high_as_its_rows_within_limits():
 def test_what_is_kept_says_since_when_and_what_never_came_says_so():
     assert "Shown is what was read at 2026-03-02 12:00:00." in " ".join(texts(notice.kept("The API is away.", NOW, UTC_ZONE)))
     assert "Nothing has been read yet" in " ".join(texts(notice.kept("The API is away.", None, UTC_ZONE)))
+
+
+def test_a_click_and_the_enter_key_ask_for_a_row_and_a_tick_does_not():
+    assert grids.asked_for({"rowId": "17", "colId": "reason"}) == 17
+    assert grids.asked_for({"data": {"rowId": "17"}, "timestamp": 1}) == 17
+    assert grids.asked_for({"rowId": "17", "colId": "ag-Grid-SelectionColumn"}) is None
+    nothing: list[object] = [None, {}, {"rowId": "first"}, {"data": None}, "17"]
+    for event in nothing:
+        assert grids.asked_for(event) is None
