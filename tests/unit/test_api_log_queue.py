@@ -41,6 +41,17 @@ async def test_a_full_queue_refuses_before_it_answers_and_says_when_to_come_back
     assert len(api.served.rows) == 6
 
 
+async def test_batches_that_are_scored_at_the_same_time_do_not_overfill_it() -> None:
+    async with serving(log_queue=100) as api:
+        api.served.gate.clear()
+        assert await _post(api, 1) == [200]
+        batch = {"trips": [TRIP] * 70}  # more than are scored on the spot
+        answers = await asyncio.gather(*(api.client.post("/predict/batch", json=batch) for _ in range(2)))
+        assert sorted(answer.status_code for answer in answers) == [200, 503]
+        assert api.core.queue.waiting == 71
+        api.served.gate.set()
+
+
 async def test_a_batch_larger_than_the_queue_is_taken_when_nothing_waits() -> None:
     async with serving(log_queue=2) as api:
         assert (await api.client.post("/predict/batch", json={"trips": [TRIP] * 8})).status_code == 200

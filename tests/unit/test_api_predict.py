@@ -73,8 +73,12 @@ async def test_a_wrong_request_spoils_nothing_for_those_that_came_with_it() -> N
     async with serving() as api:
         answers = await asyncio.gather(*(api.client.post("/predict", json=body) for body in bodies))
         await until(lambda: len(api.served.rows) == 4)
+        alone = [await api.client.post("/predict", json=body) for body in bodies]
     assert [answer.status_code for answer in answers] == [200, 200, 422, 200, 422, 200]
     assert [answers[row].json()["errors"][0]["reason"] for row in (2, 4)] == ["passenger_count_invalid", "outside_service_area"]
+    said = [[answer.json().get("duration_seconds") for answer in each] for each in (answers, alone)]
+    assert said[0] == said[1]
+    assert len(set(said[0])) == 5
 
 
 async def test_the_answer_names_the_model_and_its_row_is_what_was_said() -> None:

@@ -80,12 +80,13 @@ async def test_a_version_that_fails_its_checks_is_refused_with_the_reason_and_th
     async with serving(fakes) as api:
         registry.set_alias(Alias.CHAMPION, 2)
         found = await _reload(api)
+        again = await _reload(api)
         info = (await api.client.get("/model/info")).json()
         answer = (await api.client.post("/predict", json=TRIP)).json()
         registry.set_alias(Alias.CHAMPION, 3)
         after = await _reload(api)
     assert (found["changed"], found["version"], found["before"]) == (False, 1, 1)
-    assert found["refused"] == info["refused"]
+    assert found["refused"] == again["refused"] == info["refused"]
     assert info["refused"]["version"] == 2
     assert "model.onnx" in info["refused"]["reason"]
     assert (info["version"], answer["model"]["version"]) == (1, 1)
