@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -137,12 +136,6 @@ def links(api: str) -> Component:
     """Where to go on; `api` is the address that people's browsers reach."""
     each = [parts.link(f"{title} ↗", f"{api}{path}") for path, title in LINKS]
     return parts.card("Go on", dmc.Group(each, gap="lg"), note=f"The API listens at {api}.")
-
-
-def summary_of(found: Health, now: datetime) -> str:
-    """One line: how old the newest check is."""
-    newest = max((check.checked_at for check in found.checks), default=None)
-    return f"Last check {said.ago(newest, now)}."
 
 
 def _check_tile(found: Health, name: str, title: str) -> Component:

@@ -12,8 +12,9 @@ from dash.development.base_component import Component
 
 from dashboard import asks
 from dashboard.client import ApiError
-from dashboard.figures import notice, parts, try_it
-from dashboard.figures.try_it import INPUTS, End, Typed
+from dashboard.figures import city_map, notice, parts, try_it
+from dashboard.figures.city_map import End
+from dashboard.figures.try_it import INPUTS, Typed
 from dashboard.page import Context, Page
 from dashboard.view import View
 from schemas.http.predictions import Prediction
@@ -64,13 +65,13 @@ async def _map(context: Context) -> list[Component]:
     trips = await context.readings.get(asks.QUALITY_BY_AREA)
     if areas.data is None:
         return [notice.one(), dcc.Interval(id=WAIT, interval=2000)]
-    figure = try_it.city_map(areas.data, try_it.trips_by_area(trips.data), try_it.starts(areas.data))
-    return [dcc.Graph(id=GRAPH, figure=figure, config=GRAPH_CONFIG, style={"height": try_it.HEIGHT}, className="map")]
+    figure = city_map.city_map(areas.data, city_map.trips_by_area(trips.data), city_map.starts(areas.data))
+    return [dcc.Graph(id=GRAPH, figure=figure, config=GRAPH_CONFIG, style={"height": city_map.HEIGHT}, className="map")]
 
 
 def _form(areas: Areas | None) -> Component:
     zone = ZoneInfo(areas.timezone) if areas else ZoneInfo("America/New_York")
-    places = try_it.starts(areas) if areas else dict(try_it.STARTS)
+    places = city_map.starts(areas) if areas else dict(city_map.STARTS)
     time = try_it.default_time(datetime.now(UTC), zone)
     rows = [
         dmc.SimpleGrid(
@@ -136,7 +137,7 @@ def _choosing(app: Dash) -> None:
     )
     async def choose(click: object, end: End) -> Any:  # noqa: ANN401 - Dash's own
         """A click sets one place; the next one sets the other."""
-        place = try_it.clicked(click)
+        place = city_map.clicked(click)
         if place is None:
             return no_update
         chosen = (*place, no_update, no_update) if end == "pickup" else (no_update, no_update, *place)
@@ -147,12 +148,12 @@ def _moving(app: Dash) -> None:
     @app.callback(Output(GRAPH, "figure"), *(Input(name, "value") for name in PLACES), prevent_initial_call=True)
     async def move(*values: Any) -> Any:  # noqa: ANN401 - Dash's own
         """Both places on the map follow the form."""
-        places = try_it.chosen(values)
+        places = city_map.chosen(values)
         if places is None:
             return no_update
         patch = Patch()
-        for axis, coordinates in try_it.coordinates(places).items():
-            patch["data"][try_it.PLACES][axis] = coordinates
+        for axis, coordinates in city_map.coordinates(places).items():
+            patch["data"][city_map.PLACES][axis] = coordinates
         return patch
 
     @app.callback(Output(OFFSET, "children"), Input(TIME, "value"), State(ZONE, "data"))

@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from dashboard.figures import try_it
-from dashboard.figures.try_it import End, Typed
+from dashboard.figures import city_map, try_it
+from dashboard.figures.city_map import End
+from dashboard.figures.try_it import Typed
 from schemas.http.predictions import PredictionRequest
 from schemas.http.problems import FieldProblem, Problem
 from tests.fakes import api_documents as documents
@@ -58,35 +59,35 @@ def test_the_form_begins_with_a_few_minutes_ago_in_the_city():
 
 
 def test_the_form_begins_inside_the_service_area_wherever_it_lies():
-    assert try_it.starts(AREAS) == try_it.STARTS
+    assert city_map.starts(AREAS) == city_map.STARTS
     far = msgspec.structs.replace(AREAS, south=48.0, north=48.3, west=11.3, east=11.8)
-    for latitude, longitude in try_it.starts(far).values():
+    for latitude, longitude in city_map.starts(far).values():
         assert far.south < latitude < far.north
         assert far.west < longitude < far.east
 
 
 def test_a_click_is_a_place_and_anything_else_is_none():
-    assert try_it.clicked({"points": [{"x": -73.9812345678, "y": 40.75}]}) == (40.75, -73.98123)
+    assert city_map.clicked({"points": [{"x": -73.9812345678, "y": 40.75}]}) == (40.75, -73.98123)
     clicks: list[object] = [None, {}, {"points": []}, {"points": [{"curveNumber": 1}]}, "no"]
     for click in clicks:
-        assert try_it.clicked(click) is None
+        assert city_map.clicked(click) is None
 
 
 def test_places_are_drawn_only_when_both_are_complete():
-    assert try_it.chosen([1, 2.5, 3, 4]) == {"pickup": (1, 2.5), "dropoff": (3, 4)}
-    assert try_it.chosen([1, "", 3, 4]) is None
-    assert try_it.chosen([1, None, 3, 4]) is None
+    assert city_map.chosen([1, 2.5, 3, 4]) == {"pickup": (1, 2.5), "dropoff": (3, 4)}
+    assert city_map.chosen([1, "", 3, 4]) is None
+    assert city_map.chosen([1, None, 3, 4]) is None
 
 
 def test_the_marks_of_a_new_choice_go_where_the_map_drew_the_first():
     places: dict[End, tuple[float, float]] = {"pickup": (40.7, -74.0), "dropoff": (40.8, -73.9)}
-    figure = try_it.city_map(AREAS, {}, places)
-    drawn = figure.data[try_it.PLACES]
-    assert {axis: list(drawn[axis]) for axis in ("x", "y")} == try_it.coordinates(places)
+    figure = city_map.city_map(AREAS, {}, places)
+    drawn = figure.data[city_map.PLACES]
+    assert {axis: list(drawn[axis]) for axis in ("x", "y")} == city_map.coordinates(places)
 
 
 def test_every_point_of_the_service_area_can_be_clicked():
-    targets = try_it.city_map(AREAS, {}, try_it.starts(AREAS)).data[1]
+    targets = city_map.city_map(AREAS, {}, city_map.starts(AREAS)).data[1]
     rows, columns = targets.z.shape
     reach_north = targets.y0 + (rows - 0.5) * targets.dy
     reach_east = targets.x0 + (columns - 0.5) * targets.dx
@@ -98,9 +99,9 @@ def test_every_point_of_the_service_area_can_be_clicked():
 
 def test_the_map_begins_where_the_trips_are():
     [busy, *_] = [area for area in AREAS.areas if area.name == "40.775,-73.975"]
-    box = try_it.busy_box(AREAS, {busy.name: 1000, AREAS.areas[0].name: 1})
+    box = city_map.busy_box(AREAS, {busy.name: 1000, AREAS.areas[0].name: 1})
     assert box == (busy.south, busy.north, busy.west, busy.east)
-    assert try_it.busy_box(AREAS, {}) == (AREAS.south, AREAS.north, AREAS.west, AREAS.east)
+    assert city_map.busy_box(AREAS, {}) == (AREAS.south, AREAS.north, AREAS.west, AREAS.east)
 
 
 def test_trips_of_an_area_are_those_of_the_champion_mature_or_not():
@@ -109,8 +110,8 @@ def test_trips_of_an_area_are_those_of_the_champion_mature_or_not():
     young = msgspec.structs.replace(first, mature=False, started=7)
     shadow = msgspec.structs.replace(first, role="challenger", started=10_000)
     both = msgspec.structs.replace(quality, immature=[young, shadow])
-    assert try_it.trips_by_area(both)[first.segment] == first.started + 7
-    assert try_it.trips_by_area(None) == {}
+    assert city_map.trips_by_area(both)[first.segment] == first.started + 7
+    assert city_map.trips_by_area(None) == {}
 
 
 def test_an_answer_shows_the_apis_numbers_and_nothing_of_our_own():
