@@ -1,7 +1,7 @@
 """Trips as columns: what is known when a trip starts, and what is known when it ends."""
 
-from dataclasses import dataclass, fields
-from typing import Self
+from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,20 +20,21 @@ class Columns:
     """Base of frozen column dataclasses: every field is an array of one common length n."""
 
     __slots__ = ()
+    # The fields' names in order, as dataclasses note them; `fields()` would cost a single trip as much as its features do.
+    __match_args__: ClassVar[tuple[str, ...]]
 
     def __len__(self) -> int:
         """The number of rows."""
-        return len(getattr(self, fields(self)[0].name))  # type: ignore[arg-type]
+        return len(getattr(self, self.__match_args__[0]))
 
     def take(self, rows: Index) -> Self:
         """The rows selected by a mask of shape (n,), by positions, in that order, or by a slice, which copies nothing."""
-        return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))  # type: ignore[arg-type]
+        return type(self)(*(getattr(self, name)[rows] for name in self.__match_args__))
 
     @classmethod
     def concatenate(cls, parts: "list[Self]") -> Self:
         """All rows of one or more parts, in order."""
-        names = [field.name for field in fields(cls)]  # type: ignore[arg-type]
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__match_args__))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
