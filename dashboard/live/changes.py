@@ -6,12 +6,13 @@ from typing import Any, cast
 
 from dashboard.drawings import Drawings
 from dashboard.frame.status import GREYED, Shown
-from dashboard.live import cards, drift, error, panels, retraining, traffic, trips
+from dashboard.live import cards, drift, error, lines, panels, retraining, traffic, trips
 from dashboard.live import map as area_map
 from dashboard.page import Known, News, Props
 from dashboard.view import View
 from schemas.http.snapshot import AreaMap, Areas, LatestTrips, Panel, Snapshot
 
+FIGURES = ("traffic", "error")
 Draw = Callable[[Any, View, Snapshot], Mapping[str, Props]]
 DRAWN: Mapping[str, Draw] = {
     "cards": lambda data, view, snapshot: cards.draw(data, view, snapshot.taken_at),
@@ -50,7 +51,7 @@ def changes(scene: Scene, known: Known) -> News:
     for name in panels.TITLES:
         found: Panel[Any] = getattr(scene.snapshot, name)
         if found.data is None and _has_drawn(known, name, scene):
-            after |= {key: known[key] for key in (name, f"note-{name}", "ground") if key in known}
+            after |= {key: known[key] for key in (name, f"note-{name}", f"{name}-frame", "ground") if key in known}
             continue  # a panel that had data is never blanked
         props |= _noted(name, found, scene, known, after)
         if found.data is not None:
@@ -73,11 +74,21 @@ def _drawn(name: str, found: Panel[Any], scene: Scene, known: Known, after: dict
     if name == "map":
         return _map(found, scene, known, after)
     mark = after[name] = scene.mark(found)
+    if name in FIGURES:
+        after[f"{name}-frame"] = f"{scene.scope} {scene.view.theme}"
     if known.get(name) == mark:
         return {}
     if name == "trips":
         return _trips(cast("LatestTrips", found.data), scene, mark, known.get(name))
-    return scene.drawings.of((name, mark), lambda: DRAWN[name](found.data, scene.view, scene.snapshot))
+    drawn = scene.drawings.of((name, mark), lambda: DRAWN[name](found.data, scene.view, scene.snapshot))
+    return _figure(name, drawn, known, after) if name in FIGURES else drawn
+
+
+def _figure(name: str, drawn: Mapping[str, Props], known: Known, after: dict[str, str]) -> Mapping[str, Props]:
+    """A chart whole at first, then only its lines: its layout stays the browser's, with the reader's zoom."""
+    if known.get(f"{name}-frame") != after[f"{name}-frame"]:
+        return drawn
+    return {name: {"figure": lines.renewed(drawn[name]["figure"])}}
 
 
 def _map(found: Panel[Any], scene: Scene, known: Known, after: dict[str, str]) -> Mapping[str, Props]:

@@ -165,4 +165,4 @@ def _box(title: str, body: Component) -> Component:
 
 
 def _graph(drawn: Figure, name: str, height: int = HEIGHT) -> Component:
-    return dcc.Graph(id=name, figure=drawn, config={"displayModeBar": False, "responsive": True}, style={"height": height})
+    return dcc.Graph(id=name, figure=drawn, config={"displayModeBar": False}, responsive=True, style={"height": height})

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from dash import Patch
+
 from dashboard.frame import words
 from dashboard.frame.theme import FONT, ink
 from dashboard.view import View
@@ -83,6 +85,14 @@ TICKS = [
     {"dtickrange": [60_000, 43_200_000], "value": "%H:%M"},
     {"dtickrange": [43_200_000, None], "value": "%d %b"},
 ]
+
+
+def renewed(figure: Figure) -> Patch:
+    """Only what time changes of a figure: the browser's layout stays, and in it the reader's zoom."""
+    patch = Patch()
+    patch["data"] = figure["data"]
+    patch["layout"]["shapes"] = figure["layout"].get("shapes", [])
+    return patch
 
 
 def title(text: str, height: float, view: View) -> Figure:

@@ -26,7 +26,7 @@ LEADS = {
     "map": "Cells of the service area. A click shows only the trips that begin there.",
     "trips": "The newest 200. A click on a row shows everything about the trip.",
 }
-GRAPH: dcc.Graph.Config = {"displayModeBar": False, "responsive": True}
+GRAPH: dcc.Graph.Config = {"displayModeBar": False}
 HALF = {"base": 12, "lg": 6}
 
 
@@ -80,7 +80,7 @@ async def _areas(context: Context) -> Areas | None:
 
 
 def _graph(name: str) -> Component:
-    return dcc.Graph(id=name, config=GRAPH, style={"height": 300})
+    return dcc.Graph(id=name, config=GRAPH, responsive=True, style={"height": 300})
 
 
 def _register(app: Dash, context: Context) -> None:

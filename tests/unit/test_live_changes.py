@@ -177,3 +177,19 @@ def test_rows_that_did_not_change_make_an_empty_transaction(city: City) -> None:
     told = look(city).trips.data
     assert told is not None
     assert not any(trips.transaction(told, LatestTrips(rows=list(told.rows)), VIEW).values())
+
+
+def test_a_chart_is_sent_whole_once_and_then_only_its_lines(city: City, clock: Clock, browser: Browser) -> None:
+    first = browser.told(look(city)).props["traffic"]["figure"]
+    clock.now += 1
+    then = browser.told(look(city)).props["traffic"]["figure"]
+    assert first["layout"]["xaxis"]
+    assert [step["location"] for step in then.to_plotly_json()["operations"]] == [["data"], ["layout", "shapes"]]
+
+
+def test_another_theme_or_period_is_drawn_whole(city: City, browser: Browser) -> None:
+    snapshot = look(city)
+    browser.told(snapshot)
+    for view in (View(theme="dark"), View(theme="dark", period="1h")):
+        browser.view = view
+        assert not isinstance(browser.told(snapshot).props["error"]["figure"], Patch)
