@@ -63,7 +63,7 @@ format: .venv/.test-ready ## Format the code and apply safe fixes
 	@$(BIN)/ruff format .
 
 .PHONY: bench
-bench: .venv/.test-ready ## Measure side by side and write benchmarks/results/latest.json; ONLY=stream for one part
+bench: .venv/.test-ready ## Measure side by side and write benchmarks/results/latest.json; ONLY=stream, api or board for one part
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 DATA ?= ../shared/data
