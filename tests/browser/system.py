@@ -67,6 +67,7 @@ class System:
     worker_port: int
     settings: dict[str, str]
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    crowned: bool = False
 
     @property
     def board(self) -> str:
@@ -103,7 +104,10 @@ class System:
         self.background.run(self.proxy.cut())
 
     def crown(self) -> None:
-        """There is a champion: in the registry, or where there is none, on this machine as after a first fetch."""
+        """There is a champion: in the registry, or where there is none, on this machine as after a first fetch. Idempotent."""
+        if self.crowned:
+            return
+        self.crowned = True
         if self.settings["TRIPCAST_MLFLOW"] == NOBODY:
             crown_locally(Path(self.settings["TRIPCAST_DATA"]) / "models")
         else:

@@ -20,11 +20,8 @@ Record = Callable[[str, object], None]
 def live(system: System, page: Page) -> Page:
     """The page Live, with everything running and trips coming in."""
     system.heal()
-    if "api" not in system.processes:
-        system.crown()
-        system.start("api", "dashboard")
-    if "worker" not in system.processes:
-        system.start("worker")
+    system.crown()
+    system.start(*(role for role in ("worker", "api", "dashboard") if role not in system.processes))
     system.flow()
     page.goto("/")
     expect_state(page, "live", 60_000)

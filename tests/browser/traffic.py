@@ -12,10 +12,10 @@ from schemas.events import TripStarted
 from tests.running import events_of
 from tests.trips import one_trip, random_trips
 
-EVERY_SECONDS = 0.2
-TOGETHER = 4  # trips at a time: twenty a second
+EVERY_SECONDS = 0.5  # two trips a second: the table shows each for some seconds
+FIRST = 400  # trips at once in the beginning, so that charts and maps have something to show
 MINUTES = 8  # what each trip takes, in event time; its completion is published with the start of a later one
-OPEN_TRIPS = 100
+OPEN_TRIPS = 300
 
 
 class Traffic:
@@ -53,7 +53,7 @@ class Traffic:
     async def _flow(self) -> None:
         async with RecordProducer(self._kafka) as producer:
             while True:
-                await self._publish(producer, self._starts(TOGETHER))
+                await self._publish(producer, self._starts(1 if self._made else FIRST))
                 await asyncio.sleep(EVERY_SECONDS)
 
     def _starts(self, count: int) -> list[object]:
