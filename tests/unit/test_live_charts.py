@@ -206,3 +206,9 @@ def test_no_time_axis_has_a_range_that_would_undo_a_zoom_by_hand() -> None:
     ):
         assert "range" not in figure["layout"]["xaxis"]
         assert figure["layout"]["uirevision"] == "constant"
+
+
+def test_the_minute_at_which_trust_ends_is_itself_not_trusted() -> None:
+    told = data_of(SNAPSHOT.error)
+    assert told.mature_until is not None
+    assert error.first_immature(told) == told.times.index(told.mature_until)
