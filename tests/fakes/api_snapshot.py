@@ -45,7 +45,7 @@ class City:
     def snapshot(self, boot: str, period: str, area: int | None) -> of.Snapshot:
         """What GET /snapshot answers."""
         now = self.clock()
-        told: Period = period if period in SECONDS else "15m"  # type: ignore[assignment]
+        told: Period = period if period in SECONDS else "15m"
         parts = _Parts(self, self.frozen_at or now, told, area)
         return of.Snapshot(
             boot=boot,
@@ -187,7 +187,7 @@ class City:
         name, title, unit, threshold = SIGNALS[number]
         state: of_quality.SignalState = "ok"
         if self.alarmed:
-            state = ("drift", "warning", "ok", "ok", "cooling")[number]  # type: ignore[assignment]
+            state = ("drift", "warning", "ok", "ok", "cooling")[number]
         times = [_event(now - (steps - step) * 10) for step in range(steps)]
         top = {"ok": 0.5, "warning": 0.85, "drift": 1.3, "cooling": 0.7}[state] * threshold
         values: list[float | None] = [wave(now // 10 + step, 37, 0.2 * top, top, number) for step in range(steps)]
