@@ -75,7 +75,8 @@ def _drawn(name: str, found: Panel[Any], scene: Scene, known: Known, after: dict
         return _map(found, scene, known, after)
     mark = after[name] = scene.mark(found)
     if name in FIGURES:
-        after[f"{name}-frame"] = f"{scene.scope} {scene.view.theme}"
+        has_axes = found.data is not None and bool(found.data.times)
+        after[f"{name}-frame"] = f"{scene.scope} {scene.view.theme} {has_axes}"
     if known.get(name) == mark:
         return {}
     if name == "trips":

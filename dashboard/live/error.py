@@ -17,6 +17,8 @@ BAND = 0.1  # the reference band: training's error, a tenth up and down
 
 def figure(series: ErrorSeries, view: View) -> Figure:
     """Upper half: mean absolute error in minutes. Lower half: coverage of the interval. What is immature is dashed and grey."""
+    if not series.times:
+        return lines.empty(HEIGHT)
     across = lines.times(series.times, view)
     pen = ink(dark=view.dark)
     champion = f"champion v{series.champion}" if series.champion is not None else "champion"

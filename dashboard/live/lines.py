@@ -61,6 +61,13 @@ def layout(view: View, height: int, **more: object) -> Figure:
     }
 
 
+def empty(height: int) -> Figure:
+    """A chart before its first data: no axes, for theirs would be of nothing."""
+    hidden, clear = {"visible": False}, "rgba(0,0,0,0)"
+    layout = {"height": height, "xaxis": hidden, "yaxis": hidden, "paper_bgcolor": clear, "plot_bgcolor": clear}
+    return {"data": [], "layout": layout}
+
+
 def axis(view: View, **more: object) -> Figure:
     """An axis with faint lines."""
     pen = ink(dark=view.dark)

@@ -9,7 +9,7 @@ from dash.development.base_component import Component
 
 from dashboard.frame import words
 from dashboard.frame.theme import FONT, SCALE, ink
-from dashboard.live.lines import Figure
+from dashboard.live.lines import Figure, empty
 from dashboard.page import Props
 from dashboard.view import End, Metric, View
 from schemas.http.snapshot import Area, AreaMap, Areas, AreaValue
@@ -40,7 +40,7 @@ def tools(view: View) -> Component:
 def frame() -> Component:
     """The panel's body: the map, and beside it the busiest cells in numbers, for everybody and where there is no WebGL."""
     graph = dcc.Graph(
-        id="map", config={"displayModeBar": False, "scrollZoom": True}, style={"height": HEIGHT}, figure=_nothing()
+        id="map", config={"displayModeBar": False, "scrollZoom": True}, style={"height": HEIGHT}, figure=empty(HEIGHT)
     )
     return html.Div(
         [html.Div(graph, className="map-drawn"), html.Div(id="map-table", className="map-table")], className="map-both"
@@ -230,19 +230,4 @@ def _layout(areas: Areas, view: View) -> Figure:
         "map": {"style": "white-bg", "center": middle, "zoom": ZOOM},
         "uirevision": "constant",
         "clickmode": "event",
-    }
-
-
-def _nothing() -> Figure:
-    """Before the geometry is known."""
-    hidden = {"visible": False}
-    return {
-        "data": [],
-        "layout": {
-            "height": HEIGHT,
-            "xaxis": hidden,
-            "yaxis": hidden,
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-        },
     }

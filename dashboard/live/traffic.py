@@ -17,6 +17,8 @@ MARK_COLOURS: Mapping[str, str] = {"drift": VERMILLION, "model_switch": GREEN, "
 
 def figure(traffic: Traffic, view: View) -> Figure:
     """Upper half: received, scored, quarantined a second. Lower half: events that wait, by partition, and for how long."""
+    if not traffic.times:
+        return lines.empty(HEIGHT)
     across = lines.times(traffic.times, view)
     pen = ink(dark=view.dark)
     traces = [

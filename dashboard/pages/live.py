@@ -9,7 +9,7 @@ from dash.development.base_component import Component
 from dashboard.client import ApiError
 from dashboard.frame import status
 from dashboard.frame.attributes import attributes
-from dashboard.live import cards, drawer, drift, panels, retraining, trips
+from dashboard.live import cards, drawer, drift, lines, panels, retraining, trips
 from dashboard.live import map as area_map
 from dashboard.live.changes import Scene, changes
 from dashboard.page import Context, Known, News, Page
@@ -27,6 +27,7 @@ LEADS = {
     "trips": "The newest 200. A click on a row shows everything about the trip.",
 }
 GRAPH: dcc.Graph.Config = {"displayModeBar": False}
+HEIGHT = 300
 HALF = {"base": 12, "lg": 6}
 
 
@@ -80,7 +81,7 @@ async def _areas(context: Context) -> Areas | None:
 
 
 def _graph(name: str) -> Component:
-    return dcc.Graph(id=name, config=GRAPH, responsive=True, style={"height": 300})
+    return dcc.Graph(id=name, config=GRAPH, responsive=True, style={"height": HEIGHT}, figure=lines.empty(HEIGHT))
 
 
 def _register(app: Dash, context: Context) -> None:
