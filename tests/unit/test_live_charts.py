@@ -91,6 +91,12 @@ def test_nothing_counted_yet_is_a_figure_without_points() -> None:
     go.Figure(traffic.figure(empty, VIEW))
 
 
+def test_before_the_first_event_no_axis_is_drawn() -> None:
+    nothing = msgspec.structs.replace(data_of(City().snapshot("boot", "15m", None).error), times=[])
+    assert error.figure(nothing, View())["data"] == []
+    assert error.figure(nothing, View())["layout"]["xaxis"] == {"visible": False}
+
+
 def test_what_is_immature_is_never_part_of_the_champions_line() -> None:
     told = data_of(SNAPSHOT.error)
     border = error.first_immature(told)
