@@ -50,6 +50,7 @@ def steps(settings: StackSettings, folder: DataFolder) -> list[Step]:
         Step("champion", systems.champion, "`tripcast train` makes one", ("MLflow",)),
         Step("local copy", systems.local_copy, "remove its folder: the worker fetches it again", ("champion",)),
         Step("worker", systems.worker, "see its log"),
+        Step("trainer", systems.trainer, "see its log"),
         Step("API", systems.api, "see its log"),
         Step("board", systems.board, "see its log"),
         Step("lag", systems.lag, "see the worker's log", ("topics", "migrations")),
@@ -124,6 +125,12 @@ class _Systems:
     def worker(self) -> Finding:
         """Alive and ready by its own word."""
         return served("worker", f"http://{HOST}:{self._settings.worker_port or 8081}", "worker")
+
+    def trainer(self) -> Finding:
+        """The same; without one nobody trains."""
+        address = f"http://{HOST}:{self._settings.trainer_port or 8082}"
+        none = none_started("trainer", address, "trainer", self._settings.trainer_port)
+        return none or served("trainer", address, "trainer")
 
     def api(self) -> Finding:
         """The same; a system without an API is whole."""

@@ -33,7 +33,7 @@ def role_units(options: RoleOptions) -> list[Unit]:
         Unit("migrate", lambda: roles.step("migrate", ["migrate"]), (KAFKA, POSTGRES), lasts=False),
         _history(options),
         Unit("worker", roles.worker, ("migrate",)),
-        Unit("trainer", lambda: roles.step("trainer", ["trainer"]), ("history", REGISTRY)),
+        Unit("trainer", roles.trainer, ("history", REGISTRY)),
         *_serving(options),
         *([_source(options)] if options.up.source else []),
     ]

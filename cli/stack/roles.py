@@ -37,6 +37,10 @@ class Roles:
         """The stream worker. Its login may add rows, and change none."""
         return self._serving("worker", "worker", self.worker_environment)
 
+    def trainer(self) -> Part:
+        """The trainer."""
+        return self._serving("trainer", "trainer", {})
+
     def api(self) -> Part:
         """The API. Its login may add what it served and saw."""
         return self._serving("api", "api", self.api_environment)
