@@ -6,10 +6,9 @@ from typing import Any, Literal, TypeGuard, get_args
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from schemas.http.base import Period
+from schemas.http.base import Metric, Period
 
 Theme = Literal["light", "dark"]
-Metric = Literal["trips", "predicted", "error"]
 End = Literal["pickup", "dropoff"]
 PERIODS: dict[Period, str] = {"5m": "5 min", "15m": "15 min", "1h": "1 h", "24h": "24 h", "all": "all"}
 DEFAULT_PERIOD: Period = "15m"

@@ -4,9 +4,10 @@ import math
 from collections.abc import Sequence
 
 from domain.entities.watched import AreaSum, AreaSums
+from schemas.http.base import Metric
 from schemas.http.snapshot import AreaMap, AreaValue
 
-Limits = dict[str, tuple[float, float]]
+Limits = dict[Metric, tuple[float, float]]
 LEAST_TRIPS = 5  # of a cell whose colour says something
 SHRINK = 4.0  # a scale stays until its values are so much smaller
 DIGITS = 4
@@ -17,12 +18,12 @@ def area_map(sums: AreaSums, minutes: float, before: Limits | None = None) -> Ar
     pickups = [_value(each, minutes) for each in sums.pickups]
     dropoffs = [_value(each, minutes) for each in sums.dropoffs]
     shown = [value for value in (*pickups, *dropoffs) if value.trips >= LEAST_TRIPS]
-    limits = {
-        "trips_per_minute": [value.trips_per_minute for value in shown],
-        "mean_predicted_minutes": [value.mean_predicted_minutes for value in shown if value.mean_predicted_minutes],
-        "mae_minutes": [value.mae_minutes for value in shown if value.mae_minutes and value.settled >= LEAST_TRIPS],
+    limits: dict[Metric, list[float]] = {
+        "trips": [value.trips_per_minute for value in shown],
+        "predicted": [value.mean_predicted_minutes for value in shown if value.mean_predicted_minutes],
+        "error": [value.mae_minutes for value in shown if value.mae_minutes and value.settled >= LEAST_TRIPS],
     }
-    scales = {name: (0.0, _scale(values, (before or {}).get(name))) for name, values in limits.items()}
+    scales: Limits = {name: (0.0, _scale(values, (before or {}).get(name))) for name, values in limits.items()}
     return AreaMap(pickups=pickups, dropoffs=dropoffs, limits=scales)
 
 

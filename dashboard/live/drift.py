@@ -39,8 +39,8 @@ def state_text(signal: DriftSignal, view: View) -> str:
 
 
 def measured(value: float | None) -> str:
-    """A statistic or its threshold: three digits that mean something."""
-    return words.NOTHING if value is None else f"{value:.3g}"
+    """A statistic or its threshold: to a thousandth, which is finer than any threshold."""
+    return words.NOTHING if value is None else f"{round(value, 3) + 0.0:.4g}"
 
 
 def badge(signal: DriftSignal, view: View) -> Component:

@@ -11,7 +11,8 @@ from dashboard.frame import words
 from dashboard.frame.theme import FONT, SCALE, ink
 from dashboard.live.lines import Figure, empty
 from dashboard.page import Props
-from dashboard.view import End, Metric, View
+from dashboard.view import End, View
+from schemas.http.base import Metric
 from schemas.http.snapshot import Area, AreaMap, Areas, AreaValue
 
 HEIGHT = 400

@@ -4,7 +4,7 @@ from typing import Generic, Literal, TypeVar
 
 import msgspec
 
-from schemas.http.base import Answer, Instant, Period, Point
+from schemas.http.base import Answer, Instant, Metric, Period, Point
 from schemas.http.quality import Drift
 
 State = Literal["booting", "no_data", "live", "stale", "worker_stopped", "database_unreachable"]
@@ -166,7 +166,7 @@ class AreaMap(Answer, frozen=True):
 
     pickups: list[AreaValue]
     dropoffs: list[AreaValue]
-    limits: dict[str, tuple[float, float]]
+    limits: dict[Metric, tuple[float, float]]
 
 
 class TripRow(Answer, frozen=True):

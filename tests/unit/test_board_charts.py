@@ -10,7 +10,7 @@ from api.reads.charts import counted, steps_of, stream_cards, traffic
 from api.reads.errors import card_of, reading_of, thinned
 from api.reads.lags import Lag
 from api.reads.levels import ERROR_RATIO, LAG_SECONDS, LATENCY_P99_SECONDS, error_level, share_level
-from api.reads.maps import area_map, round_up
+from api.reads.maps import Limits, area_map, round_up
 from api.reads.marks import MOST, marks_of
 from api.reads.periods import POINTS, event_span
 from api.reads.reigns import champion_at, reigns_of
@@ -190,15 +190,15 @@ class TestMap:
 
     def test_the_scale_is_round_and_does_not_see_cells_with_few_trips(self) -> None:
         assert area_map(self.SUMS, 60).limits == {
-            "trips_per_minute": (0, 2),
-            "mean_predicted_minutes": (0, 20),
-            "mae_minutes": (0, 5),
+            "trips": (0, 2),
+            "predicted": (0, 20),
+            "error": (0, 5),
         }
 
     def test_the_scale_stays_while_it_fits(self) -> None:
-        before = {"trips_per_minute": (0.0, 5.0), "mean_predicted_minutes": (0.0, 10.0), "mae_minutes": (0.0, 50.0)}
+        before: Limits = {"trips": (0.0, 5.0), "predicted": (0.0, 10.0), "error": (0.0, 50.0)}
         limits = area_map(self.SUMS, 60, before).limits
-        assert (limits["trips_per_minute"][1], limits["mean_predicted_minutes"][1], limits["mae_minutes"][1]) == (5, 20, 5)
+        assert (limits["trips"][1], limits["predicted"][1], limits["error"][1]) == (5, 20, 5)
 
     @pytest.mark.parametrize(("value", "expected"), [(0, 1), (0.03, 0.05), (1, 1), (2, 2), (2.1, 5), (50, 50), (51, 100)])
     def test_round_numbers(self, value: float, expected: float) -> None:
