@@ -24,6 +24,7 @@ TRIPS, BATCH_TRIPS = 4_000, 20_000
 BATCH_SIZES = (1_000, 10_000)
 BATCH_CONNECTIONS = 2
 KILLS = 3
+VERIFIED = 50_000  # of the stored rows, made again by `tripcast verify`
 
 
 def run(world: World, rounds: int) -> None:
@@ -86,10 +87,11 @@ def _other(world: World, model: str, requests: list[bytes], say: Any) -> Side:
 
 
 def _check(world: World, sides: dict[str, Side]) -> dict[str, int]:
-    """Raises when two sides differ in a bit, or when something answered was not logged."""
+    """Raises when two sides differ in a bit, when something answered was not logged, or when rows cannot be made again."""
     ours, batches = checked.our_predictions(sides["ours"].answers()), checked.our_batches(sides["batches"].answers())
     theirs = [answers for name in ("mlflow", "without_signature", "registered") for answers in sides[name].answers()]
     answered = [each for predictions in ours.values() for each in predictions] + batches
+    world.tripcast("verify", "--source", "api", "--limit", str(VERIFIED))
     return {
         "equal_to_the_bit": checked.same_bits(ours, theirs),
         "answered_and_logged": checked.every_answer_is_a_row(world, answered),
