@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import structlog
 import uvicorn
 
+from adapters.health.process import register_process, watched_loop
 from dashboard.app import create_application
 from dashboard.client import Client
 from dashboard.metrics import Metrics
@@ -28,6 +29,7 @@ class Board:
     web: Web
     poller: Poller
     client: Client
+    metrics: Metrics
 
 
 def create_board(settings: BoardSettings) -> Board:
@@ -36,7 +38,9 @@ def create_board(settings: BoardSettings) -> Board:
     client = Client(settings.api, key, settings.board_seconds)
     poller = Poller(client)
     app = create_application(Context(settings, client, poller, Readings(client)), PAGES)
-    return Board(Web(app.server, Metrics(poller), security_headers(app.csp_hashes())), poller, client)
+    metrics = Metrics(poller)
+    register_process(metrics.registry)
+    return Board(Web(app.server, metrics, security_headers(app.csp_hashes())), poller, client, metrics)
 
 
 def run(settings: BoardSettings) -> None:
@@ -58,7 +62,7 @@ async def serve(settings: BoardSettings) -> None:
         ws="none",
         timeout_graceful_shutdown=LEAVE_SECONDS,
     )
-    async with board.client:
+    async with board.client, watched_loop(board.metrics.registry):
         polling = asyncio.create_task(board.poller.run())
         log.info("board_started", host=settings.board_host, port=settings.board_port, api=settings.api)
         try:
