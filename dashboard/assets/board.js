@@ -4,7 +4,7 @@
   const DEFAULT = { period: "15m", metric: "trips", end: "pickup" };
   const PERIODS = ["5m", "15m", "1h", "24h", "all"];
   const OURS = ["period", "paused", "theme", "area", "metric", "end"];
-  const TICK = 1000, RESTING = 10000, LOST = 5000;
+  const TICK = 1000, RESTING = 10000, LOST = 5;
   const set = (id, props) => window.dash_clientside.set_props(id, props);
   const nothing = () => window.dash_clientside.no_update;
 
@@ -65,16 +65,18 @@
     element.setAttribute("title", label);
   }
 
-  /* When the board itself no longer answers, nobody else can say so. */
-  let heard = Date.now();
+  /* When the board itself no longer answers, nobody else can say so. Ticks are counted, not seconds: a browser that was busy
+     for a while has not waited for an answer meanwhile. */
+  let silent = 0;
   window.setInterval(function () {
     const root = document.documentElement;
     const resting = document.hidden || root.classList.contains("paused");
-    root.classList.toggle("lost", !resting && Date.now() - heard > LOST);
+    silent += 1;
+    root.classList.toggle("lost", !resting && silent > LOST);
   }, TICK);
 
   document.addEventListener("visibilitychange", function () {
-    heard = Date.now();
+    silent = 0;
     set("tick", { interval: document.hidden ? RESTING : TICK });
   });
 
@@ -91,7 +93,7 @@
         const view = viewOf(search);
         const route = pathname + "?" + new URLSearchParams(view.query).toString();
         pressed("pause", view.paused, view.paused ? "Go on" : "Pause");
-        heard = Date.now();
+        silent = 0;
         document.documentElement.classList.toggle("paused", view.paused);
         document.documentElement.dataset.theme = view.theme;
         for (const link of document.querySelectorAll("#navigation a")) {
@@ -101,7 +103,7 @@
         return [view, route === before ? nothing() : route, view.period, view.theme, view.paused];
       },
       heard: function () {
-        heard = Date.now();
+        silent = 0;
         return nothing();
       },
       period: function (value) {
