@@ -53,20 +53,19 @@ def page(browser: Browser, board: str) -> Iterator[Page]:
 
 
 def test_live(page: Page) -> None:
-    page.goto("/?period=all")
-    expect_state(page, "live")
+    page.goto("/?period=15m")
     expect(page.locator("#trips-grid [row-id]").first).to_be_visible()
     take(page, "live", height=1800)
 
 
 def test_models(page: Page) -> None:
     page.goto("/models")
-    expect(page.locator("#page-models .js-plotly-plot").first).to_be_visible()
-    take(page, "models")
+    expect(page.locator("#page-models")).to_contain_text("xgboost")
+    take(page, "models", height=1200)
 
 
 def test_drift(page: Page) -> None:
-    page.goto("/drift?period=all")
+    page.goto("/drift?signal=log_ratio&period=15m")
     expect(page.locator("#page-drift .js-plotly-plot").first).to_be_visible()
     take(page, "drift")
 
@@ -75,14 +74,15 @@ def test_try_it(page: Page) -> None:
     page.goto("/try")
     page.get_by_role("button", name="How long will it take?").click()
     expect(page.locator("#try-result")).to_contain_text("min")
-    take(page, "try-it")
+    take(page, "try-it", height=1200)
 
 
 def take(page: Page, name: str, height: int = 900) -> None:
     """A picture of the top of the page, small enough for a repository: as few colours as that needs."""
     page.set_viewport_size({"width": WIDTH, "height": height})
     page.wait_for_load_state("load")
-    page.wait_for_timeout(3000)  # charts are drawn over several frames, and nothing tells when the last one was
+    page.wait_for_timeout(5000)  # charts are drawn over several frames, and nothing tells when the last one was
+    expect_state(page, "live")
     picture = Image.open(io.BytesIO(page.screenshot(animations="disabled"))).convert("RGB")
     sizes = (small(picture, colours) for colours in PALETTES)
     content = next(content for content in sizes if len(content) <= LARGEST_BYTES)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import Watch
 from tests.browser.pill import expect_state, pill, seconds_until
 from tests.browser.system import System
 
@@ -124,6 +125,16 @@ def test_a_panel_whose_query_fails_says_so_alone(system: System, live: Page) -> 
     finally:
         system.sql("grant select on area_minutes to tripcast_board")
     expect(live.locator("#panel-map")).to_have_attribute("data-error", "")
+
+
+def test_without_the_board_itself_the_page_says_that_it_no_longer_moves(system: System, live: Page, watch: Watch) -> None:
+    system.stop("dashboard")
+    expect(live.locator("html")).to_have_class(re.compile(r"\blost\b"))
+    expect(rows(live).first).to_be_visible()
+    system.start("dashboard")
+    expect(live.locator("html")).not_to_have_class(re.compile(r"\blost\b"))
+    expect_state(live, "live")
+    watch.errors.clear()  # the browser itself complained of requests that nobody answered
 
 
 def test_without_the_api_what_was_seen_stays_and_all_comes_back(system: System, live: Page, record_property: Record) -> None:
