@@ -96,14 +96,14 @@ def _place(point: Point) -> str:
 def _columns() -> list[Mapping[str, Any]]:
     return [
         {"field": "time", "headerName": "Pickup", "minWidth": 80, "tooltipField": "time_hover"},
-        {"field": "from", "headerName": "From", "minWidth": 118},
-        {"field": "to", "headerName": "To", "minWidth": 118},
+        {"field": "from", "headerName": "From", "minWidth": 124},
+        {"field": "to", "headerName": "To", "minWidth": 124},
         _number("predicted", "Predicted, min", 112),
         {"field": "interval", "headerName": "90 % interval", "minWidth": 108, "cellClass": "right"},
         _number("actual", "Actual, min", 96, flash=True),
         _number("error", "Error, min", 88, ".1f", sign=True, flash=True),
         {"field": "version", "headerName": "Model", "minWidth": 62, "valueFormatter": {"function": "'v' + params.value"}},
-        {"field": "place", "headerName": "Partition/offset", "minWidth": 132},
+        {"field": "place", "headerName": "Partition/offset", "minWidth": 128},
         _number("latency", "Latency, ms", 98, ".0f"),
     ]
 
