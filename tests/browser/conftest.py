@@ -8,6 +8,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
@@ -18,6 +19,7 @@ from tests.browser.background import Background
 from tests.browser.system import NOBODY, Logins, System, new_system
 from tests.running import World
 
+HERE = Path(__file__).parent
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # WebGL for the map without a graphics card; as root Chromium runs without its sandbox only.
 ARGUMENTS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
@@ -29,6 +31,19 @@ PATIENCE_MS = 20_000.0  # this machine may be busy: what is promised in less is 
 
 collect_ignore = [] if os.environ.get("PICTURES") else ["test_pictures.py"]  # made by `make pictures` only
 expect.set_options(timeout=PATIENCE_MS)
+
+
+def found_program() -> str | None:
+    """The browser of this machine."""
+    return next(filter(None, map(shutil.which, PROGRAMS)), None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without a browser these tests are skipped before anything is started for them; with REQUIRE_BROWSER set they fail."""
+    if found_program() is None and not os.environ.get("REQUIRE_BROWSER"):
+        for item in items:
+            if item.path.parent == HERE:
+                item.add_marker(pytest.mark.skip(reason=HOW))
 
 
 @dataclass  # no slots: playwright keeps notes on it
@@ -58,10 +73,10 @@ class Watch:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The machine's own Chromium. Where there is none the test is skipped; with REQUIRE_BROWSER set it fails."""
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    """The machine's own Chromium."""
+    program = found_program()
     if program is None:
-        (pytest.fail if os.environ.get("REQUIRE_BROWSER") else pytest.skip)(HOW)
+        pytest.fail(HOW)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield browser
