@@ -103,7 +103,7 @@ def _columns() -> list[Mapping[str, Any]]:
         _number("actual", "Actual, min", 96, flash=True),
         _number("error", "Error, min", 88, ".1f", sign=True, flash=True),
         {"field": "version", "headerName": "Model", "minWidth": 62, "valueFormatter": {"function": "'v' + params.value"}},
-        {"field": "place", "headerName": "Partition/offset", "minWidth": 128},
+        {"field": "place", "headerName": "Partition/offset", "minWidth": 134},
         _number("latency", "Latency, ms", 98, ".0f"),
     ]
 
