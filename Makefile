@@ -24,7 +24,7 @@ $(BIN)/uv: requirements/uv.txt
 	@touch $@
 
 .venv/.run-ready: $(BIN)/uv requirements/run.txt pyproject.toml
-	@echo "[2/3] locked packages (1 GB installed; only the first run takes long)"
+	@echo "[2/3] locked packages (1.2 GB installed; only the first run takes long)"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/run.txt
 	@echo "[3/3] tripcast itself"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
