@@ -1,12 +1,11 @@
 """Requests to the columns that the domain works on, exactly as the worker makes them of events."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from operator import attrgetter
 
 import numpy as np
 
-from domain.entities.trips import TIME, Times, TripColumns
+from domain.entities.trips import TripColumns, times_of
 from schemas.http.predictions import PredictionRequest
 
 _FIELDS = attrgetter(
@@ -27,12 +26,6 @@ def columns_of(requests: Sequence[PredictionRequest], ids: Sequence[str]) -> Tri
         np.array(ids, dtype=object),
         np.array(vendors, dtype=np.int16),
         np.array(passengers, dtype=np.int16),
-        _times(pickups),
+        times_of(pickups),
         *(np.array(place, dtype=np.float64) for place in places),
     )
-
-
-def _times(instants: Sequence[datetime]) -> Times:
-    """UTC; exact to the microsecond within centuries of now, where a float64 of seconds has room for it."""
-    seconds = np.fromiter(map(datetime.timestamp, instants), np.float64, len(instants))
-    return np.rint(seconds * 1e6).astype(np.int64).astype(TIME)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from domain.entities.rejections import DeadLetter, Reason
 from domain.entities.streams import Envelopes
-from domain.entities.trips import TIME, CompletionColumns, RecordColumns, TripColumns
+from domain.entities.trips import TIME, CompletionColumns, RecordColumns, TripColumns, times_of
 from domain.quality import TripRules, Verdicts
 from schemas.events import TripCompleted, TripEvent, TripStarted
 from schemas.topics import MAX_EVENT_BYTES
@@ -185,17 +185,11 @@ def _trips(events: list[TripStarted]) -> TripColumns:
         np.array(ids, dtype=object),
         np.array(vendors, dtype=np.int16),
         np.array(passengers, dtype=np.int16),
-        _times(pickups),
+        times_of(pickups),
         *(np.array(place, dtype=np.float64) for place in places),
     )
 
 
 def _completions(events: list[TripCompleted]) -> CompletionColumns:
     ids, pickups, dropoffs = zip(*map(_COMPLETED, events), strict=True) if events else ((),) * 3
-    return CompletionColumns(np.array(ids, dtype=object), _times(pickups), _times(dropoffs))
-
-
-def _times(instants: Sequence[datetime]) -> NDArray[np.datetime64]:
-    """UTC; exact to the microsecond within centuries of now, where a float64 of seconds has room for it."""
-    seconds = np.fromiter(map(datetime.timestamp, instants), np.float64, len(instants))
-    return np.rint(seconds * 1e6).astype(np.int64).astype(TIME)
+    return CompletionColumns(np.array(ids, dtype=object), times_of(pickups), times_of(dropoffs))

@@ -12,30 +12,10 @@ from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from domain.entities.models import ModelVersion
+from domain.entities.service import LATENCY_BUCKETS
 from domain.entities.streams import BatchReceipt
 from stream.score_events import Prepared
 
-LATENCY_BUCKETS = (
-    0.001,
-    0.0025,
-    0.005,
-    0.01,
-    0.015,
-    0.02,
-    0.03,
-    0.05,
-    0.075,
-    0.1,
-    0.25,
-    0.5,
-    1.0,
-    2.5,
-    5.0,
-    10.0,
-    30.0,
-    60.0,
-    300.0,
-)
 LONGEST_SECONDS = 3600.0  # a record's timestamp is the producer's word; a wrong clock must not spoil the sum
 
 

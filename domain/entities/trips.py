@@ -1,6 +1,8 @@
 """Trips as columns: what is known when a trip starts, and what is known when it ends."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar, Self
 
 import numpy as np
@@ -75,3 +77,9 @@ class RecordColumns(Columns):
 
     partition: NDArray[np.int32]
     offset: NDArray[np.int64]
+
+
+def times_of(instants: Sequence[datetime]) -> Times:
+    """Aware instants as UTC; exact to the microsecond within centuries of now, where a float64 of seconds has room for it."""
+    seconds = np.fromiter(map(datetime.timestamp, instants), np.float64, len(instants))
+    return np.rint(seconds * 1e6).astype(np.int64).astype(TIME)

@@ -14,7 +14,6 @@ from api.reads.exposition import samples
 from api.reads.workers import Counters, WorkerReading, parse
 from domain.entities.models import ModelVersion
 from domain.entities.service import LATENCY_BUCKETS
-from stream import metrics as stream_metrics
 from stream.metrics import Metrics
 from stream.monitor_metrics import MonitorMetrics
 
@@ -48,10 +47,6 @@ def test_a_real_workers_exposition_is_understood() -> None:
     assert found.champion[0] == 7
     assert (found.challenger, found.phase, found.event_time) == (8, "shadowing", 1.5e9)
     assert (found.registry_up, found.database_up) == (True, False)
-
-
-def test_the_worker_and_the_api_mean_the_same_buckets() -> None:
-    assert stream_metrics.LATENCY_BUCKETS == LATENCY_BUCKETS
 
 
 def test_a_worker_that_has_done_nothing_has_no_champion_and_no_event_time() -> None:
