@@ -42,7 +42,7 @@ where ($1::timestamptz is null or t.pickup_at >= $1) and ($2::timestamptz is nul
     and ($3::timestamptz is null or c.dropoff_at < $3)
 order by t.pickup_at, t.trip_id
 """
-NUMBERS = (
+TRIP_NUMBERS = (
     ("vendor_id", "i2"),
     ("passenger_count", "i2"),
     ("pickup_at", "i8"),
@@ -50,8 +50,8 @@ NUMBERS = (
     ("pickup_longitude", "f8"),
     ("dropoff_latitude", "f8"),
     ("dropoff_longitude", "f8"),
-    ("dropoff_at", "i8"),
 )
+NUMBERS = (*TRIP_NUMBERS, ("dropoff_at", "i8"))
 
 
 class History:

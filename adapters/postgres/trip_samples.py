@@ -8,28 +8,21 @@ import numpy as np
 from adapters.postgres.batch_writer import BY_KEY
 from adapters.postgres.binary_copy import FixedRows
 from adapters.postgres.connection import Pool, connected
+from adapters.postgres.history import TRIP_NUMBERS
 from domain.entities.trip_samples import TripSample
 from domain.entities.trips import TripColumns
 
 FEW = 500_000  # are described one and all
 SAMPLED = 200_000
 ESTIMATE = "select reltuples::bigint from pg_class where oid = 'trips'::regclass"
-NUMBERS = (
-    ("vendor_id", "i2"),
-    ("passenger_count", "i2"),
-    ("pickup_at", "i8"),
-    ("pickup_latitude", "f8"),
-    ("pickup_longitude", "f8"),
-    ("dropoff_latitude", "f8"),
-    ("dropoff_longitude", "f8"),
-)
 ALL = f"""
-select {", ".join(f"t.{name}" for name, _ in NUMBERS)}, coalesce(extract(epoch from c.dropoff_at - c.pickup_at), 'NaN')::float8
+select {", ".join(f"t.{name}" for name, _ in TRIP_NUMBERS)},
+    coalesce(extract(epoch from c.dropoff_at - c.pickup_at), 'NaN')::float8
 from trips as t left join completions as c on c.trip_id = t.trip_id and c.pickup_at = t.pickup_at
 """
 # Of a sample each end is looked up by key: the planner would join a hundred million rows to a few.
 SAMPLE = f"""
-select {", ".join(f"t.{name}" for name, _ in NUMBERS)}, coalesce(c.seconds, 'NaN')::float8
+select {", ".join(f"t.{name}" for name, _ in TRIP_NUMBERS)}, coalesce(c.seconds, 'NaN')::float8
 from (select * from trips tablesample system ({{percent}}) repeatable (1)) as t
 left join lateral (
     select extract(epoch from c.dropoff_at - c.pickup_at) as seconds from completions as c
@@ -41,7 +34,7 @@ REFUSED = "select rejected from loaded_files"
 
 async def trip_sample(pool: Pool, few: int = FEW, sampled: int = SAMPLED) -> TripSample:
     """Raises DatabaseUnreachable."""
-    rows = FixedRows(*NUMBERS, ("duration", "f8"))
+    rows = FixedRows(*TRIP_NUMBERS, ("duration", "f8"))
     async with connected(pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         counted = await connection.fetchval(f"select count(*) from (select from trips limit {few + 1}) as counted")
         exact = counted <= few
@@ -66,5 +59,5 @@ async def refused_rows(pool: Pool) -> dict[str, int]:
 
 def _trips(rows: FixedRows) -> TripColumns:
     pickup_at = rows.times("pickup_at")
-    columns = {name: rows.column(name) for name, _ in NUMBERS if not name.endswith("_at")}
+    columns = {name: rows.column(name) for name, _ in TRIP_NUMBERS if not name.endswith("_at")}
     return TripColumns(trip_id=np.empty(len(pickup_at), dtype=object), pickup_at=pickup_at, **columns)
