@@ -8,6 +8,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka import errors as kafka
 
+from adapters.kafka.bootstrap import whole
 from adapters.kafka.topics import READ_COMMITTED, topic_source
 from domain.entities.streams import StreamSource
 from domain.errors import BrokerUnreachable
@@ -57,6 +58,7 @@ class EventConsumer:
             fetch_max_wait_ms=IDLE_FETCH_MS,
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
         )
+        whole(client._client)
         try:
             async with self._translated(), asyncio.timeout(REQUEST_SECONDS):
                 await client.start()

@@ -9,6 +9,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
+from adapters.kafka.bootstrap import whole
 from adapters.kafka.producer import RecordProducer
 from domain.entities.models import LifecycleEvent
 from domain.errors import BrokerUnreachable
@@ -41,6 +42,7 @@ async def listening(kafka_address: str, topic: str, group: str) -> AsyncIterator
         auto_offset_reset="earliest",
         max_poll_interval_ms=MAX_TRAINING_MS,
     )
+    whole(consumer._client)
     try:
         await consumer.start()
         yield _messages(consumer)

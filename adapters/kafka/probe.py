@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
+from adapters.kafka.bootstrap import whole
 from domain.errors import BrokerUnreachable
 
 PROBE_SECONDS = 2.0
@@ -15,7 +16,7 @@ PROBE_SECONDS = 2.0
 
 async def broker_answers(address: str, seconds: float = PROBE_SECONDS) -> bool:
     """Whether a metadata request is answered within `seconds` and names a broker. Never raises for a broker's faults."""
-    client = AIOKafkaClient(bootstrap_servers=address, request_timeout_ms=int(seconds * 1000), client_id="tripcast-probe")
+    client = _client(address, seconds)
     try:
         async with asyncio.timeout(seconds):
             with quiet():
@@ -29,7 +30,7 @@ async def broker_answers(address: str, seconds: float = PROBE_SECONDS) -> bool:
 
 async def partition_counts(address: str, topics: Sequence[str], seconds: float = 10.0) -> dict[str, int]:
     """How many partitions each of the topics has; 0 for one that is not there. Raises BrokerUnreachable."""
-    client = AIOKafkaClient(bootstrap_servers=address, request_timeout_ms=int(seconds * 1000), client_id="tripcast-probe")
+    client = _client(address, seconds)
     try:
         async with asyncio.timeout(seconds):
             await client.bootstrap()
@@ -39,6 +40,11 @@ async def partition_counts(address: str, topics: Sequence[str], seconds: float =
     finally:
         await client.close()
     return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in topics}
+
+
+def _client(address: str, seconds: float) -> AIOKafkaClient:
+    milliseconds = int(seconds * 1000)
+    return whole(AIOKafkaClient(bootstrap_servers=address, request_timeout_ms=milliseconds, client_id="tripcast-probe"))
 
 
 @contextmanager

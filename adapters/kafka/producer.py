@@ -17,6 +17,7 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
+from adapters.kafka.bootstrap import whole
 from adapters.kafka.partitioner import partitions_of
 from domain.errors import BrokerUnreachable, InvalidInput
 from schemas.topics import MAX_RECORD_BYTES, QUARANTINE_HEADROOM_BYTES
@@ -134,6 +135,7 @@ class RecordProducer:
             max_request_size=MAX_RECORD_BYTES + QUARANTINE_HEADROOM_BYTES,
             request_timeout_ms=int(1000 * min(_REQUEST_SECONDS, self._deadline_seconds / 2)),
         )
+        whole(producer.client)
         try:
             await producer.start()
         except BaseException:

@@ -7,6 +7,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.offset import OffsetRequest
 
+from adapters.kafka.bootstrap import whole
 from adapters.kafka.metadata import TopicIdsRequest
 from adapters.kafka.probe import quiet
 from domain.entities.service import TopicEnds
@@ -56,10 +57,12 @@ class EndsOfTopic:
 
     async def _connected(self) -> AIOKafkaClient:
         if self._client is None:
-            self._client = AIOKafkaClient(
-                bootstrap_servers=self._address,
-                request_timeout_ms=int(self._seconds * 1000),
-                client_id="tripcast-api",
+            self._client = whole(
+                AIOKafkaClient(
+                    bootstrap_servers=self._address,
+                    request_timeout_ms=int(self._seconds * 1000),
+                    client_id="tripcast-api",
+                )
             )
             await self._client.bootstrap()
         return self._client

@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.client import AIOKafkaClient
 
 from adapters.environment.settings import KafkaSettings
+from adapters.kafka.bootstrap import whole
 from adapters.kafka.metadata import TopicIdsRequest, TopicIdsResponse
 from domain.entities.streams import StreamSource
 from domain.errors import BrokerUnreachable, InvalidInput
@@ -39,7 +40,7 @@ async def ensure_topics(settings: KafkaSettings) -> list[str]:
 async def topic_source(kafka_address: str, topic: str) -> StreamSource:
     """Which incarnation of the topic the broker has now. Raises BrokerUnreachable, also when there is no such topic."""
     async with _within_deadline(kafka_address):
-        client = AIOKafkaClient(bootstrap_servers=kafka_address, request_timeout_ms=_milliseconds(REQUEST_SECONDS))
+        client = whole(AIOKafkaClient(bootstrap_servers=kafka_address, request_timeout_ms=_milliseconds(REQUEST_SECONDS)))
         try:
             await client.bootstrap()
             response: TopicIdsResponse = await client.send(client.get_random_node(), TopicIdsRequest([topic]))
@@ -95,6 +96,7 @@ async def _create(admin: AIOKafkaAdminClient, topics: Sequence[NewTopic]) -> Non
 async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     async with _within_deadline(settings.kafka):
         admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=_milliseconds(REQUEST_SECONDS))
+        whole(admin._client)
         try:
             await admin.start()
             yield admin
@@ -111,6 +113,7 @@ async def _reader(kafka_address: str, topic: str) -> AsyncIterator[tuple[Any, li
             enable_auto_commit=False,
             isolation_level=READ_COMMITTED,
         )
+        whole(consumer._client)
         try:
             await consumer.start()
             numbers = (await consumer._client.fetch_all_metadata()).partitions_for_topic(

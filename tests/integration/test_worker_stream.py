@@ -135,7 +135,11 @@ async def test_two_workers_share_the_partitions(world: World) -> None:
             await world.publish(started[1000:])
             await world.publish(completed)
             await world.drained()
-            assert second.metric("tripcast_events_received_total") > 0
+
+            async def counted() -> bool:  # just after the rows are stored, which is what `drained` sees
+                return second.metric("tripcast_events_received_total") > 0
+
+            await until(counted)
         await world.publish(started[:10])  # repeats, to a worker that has all partitions again
         await world.drained()
     assert await world.count("trips") == 3000
