@@ -7,12 +7,16 @@ BIN := .venv/bin
 TRIPS ?=
 ARGS ?=
 ONLY ?=
+# What `make check` asks of each file in make/; every one adds its own.
+CHECKS :=
 # Each process starts brokers and databases of its own; more of them than cores make timing worse and nothing faster.
 PROCESSES ?= 2
 
 .PHONY: help
 help: ## Explain each command
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+include make/*.mk
 
 # --- environment: built on first use, done at once afterwards ---------------------------------------------------------
 
@@ -35,6 +39,14 @@ $(BIN)/uv: requirements/uv.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/test.txt
 	@touch $@
 
+TOOLS := .venv-tools/bin
+
+.venv-tools/.ready: $(BIN)/uv requirements/tools.txt
+	@echo "[tools] locked programs for checks and documents, in .venv-tools"
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-tools
+	@$(BIN)/uv pip install --quiet --python $(TOOLS)/python --require-hashes -r requirements/tools.txt
+	@touch $@
+
 .PHONY: env
 env: .venv/.run-ready ## Build the virtual environment (other targets do it by themselves)
 
@@ -49,7 +61,10 @@ test: .venv/.test-ready ## The whole suite against a real Kafka, PostgreSQL and 
 	@$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: check
-check: .venv/.test-ready ## Lint, types, import rules, schema diff, lock hygiene
+check: check-code $(CHECKS) ## Lint, types, import rules, schemas, locks; workflows, images, deployments, alert rules (make/*.mk)
+
+.PHONY: check-code
+check-code: .venv/.test-ready
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -81,9 +96,11 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 .PHONY: lock
 lock: $(BIN)/uv ## Resolve the dependencies anew into requirements/*.txt (hashed, no index address)
 	@$(LOCK) requirements/uv.in --output-file requirements/uv.txt
-	@$(LOCK) pyproject.toml --extra local requirements/build.in --output-file requirements/run.txt
+	@$(LOCK) pyproject.toml --extra local requirements/build.in --constraint requirements/limits.in --output-file requirements/run.txt
 	@$(LOCK) pyproject.toml --extra test --constraint requirements/run.txt --output-file requirements/test.txt
+	@$(LOCK) pyproject.toml --extra aws requirements/build.in --constraint requirements/run.txt --output-file requirements/service.txt
+	@$(LOCK) requirements/tools.in --output-file requirements/tools.txt
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches (not the data in .tripcast)
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

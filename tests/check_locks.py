@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-LOCKS = ("uv", "run", "test")
+LOCKS = ("uv", "run", "service", "test", "tools")
 
 
 def problems() -> list[str]:
@@ -16,6 +16,7 @@ def problems() -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = {
         "run": project["dependencies"] + project["optional-dependencies"]["local"],
+        "service": project["dependencies"] + project["optional-dependencies"]["aws"],
         "test": project["optional-dependencies"]["test"],
     }
     for lock, requirements in wanted.items():

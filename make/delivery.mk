@@ -1,0 +1,1 @@
+# Workflows, the model gate, audits of the locks.
