@@ -1,4 +1,4 @@
-"""Programs that a test needs from the machine: without them it is skipped, and fails where `REQUIRE_PROGRAMS` is set (as in CI)."""
+"""Programs that a test needs from the machine: skipped without them, failed where `REQUIRE_PROGRAMS` is set (as in CI)."""
 
 import os
 import shutil
