@@ -10,12 +10,10 @@ import numpy as np
 import pytest
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres import locks
 from adapters.postgres.baselines import add_baseline
 from adapters.postgres.connection import Pool, connected, open_pool
 from adapters.postgres.expirations import expirations
 from adapters.postgres.lifecycle import lifecycle_events, record_lifecycle_event
-from adapters.postgres.locks import Leadership
 from adapters.postgres.loop_progress import loop_progress
 from adapters.postgres.loop_store import LoopStore
 from adapters.postgres.requests import answer, open_requests, taken
@@ -401,39 +399,6 @@ class TestStretches:
         found = await store.stretch(source_id, 0, (100, 100))
         assert (len(found.started), len(found.ended), len(found.settled), len(found.refused)) == (0, 0, 0, 0)
         assert found.newest_before is None
-
-
-class TestLeadership:
-    @pytest.fixture
-    def settings(self, database: str) -> PostgresSettings:
-        return PostgresSettings(database=database)
-
-    async def test_one_leads_and_another_follows_when_it_ends(self, settings: PostgresSettings) -> None:
-        one, other = Leadership(settings, "loop"), Leadership(settings, "loop")
-        assert [await one.ask(), await other.ask(), await one.ask()] == [True, False, True]
-        one.end()
-        async with asyncio.timeout(10):
-            while not await other.ask():
-                pass
-        assert not await one.ask()
-        other.end()
-        one.end()
-
-    async def test_who_is_silent_for_too_long_leads_no_more(
-        self, settings: PostgresSettings, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(locks, "SILENCE_SECONDS", 1)
-        one, other = Leadership(settings, "loop"), Leadership(settings, "loop")
-        assert await one.ask()
-        async with asyncio.timeout(10):
-            while not await other.ask():
-                pass
-        assert not await one.ask()
-        other.end()
-        one.end()
-
-    async def test_where_no_database_answers_nobody_leads(self) -> None:
-        assert not await Leadership(PostgresSettings(database="postgresql://a@127.0.0.1:1/b"), "loop").ask()
 
 
 async def _everything(pool: Pool) -> list[list[tuple[object, ...]]]:
