@@ -145,8 +145,7 @@ async def _opened(settings: ApiSettings, checks: Checks, metrics: Metrics, matur
 
 
 async def _opened_pools(stack: AsyncExitStack, settings: ApiSettings) -> Pools:
-    reader = (settings.board_database or settings.database).get_secret_value()
-    own, seconds = settings.database.get_secret_value(), settings.database_command_seconds
+    reader, own, seconds = settings.reader_dsn(), settings.dsn(), settings.database_command_seconds
     return Pools(
         watch=await _pool(stack, reader, "tripcast-api-watch", 1, WATCH_SECONDS),
         read=await _pool(stack, reader, "tripcast-board-reads", READERS, READ_SECONDS),

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
+from adapters.environment.database_addresses import with_password
 from adapters.environment.settings import CitySettings, KafkaSettings, MlflowSettings, PolicySettings, PostgresSettings
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -32,12 +33,19 @@ class ApiSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySettings,
     board_database: SecretStr | None = Field(
         None, description="Address with a login that may only read, for all reading routes; without it TRIPCAST_DATABASE."
     )
+    board_database_password: SecretStr | None = Field(None, description="Password of a TRIPCAST_BOARD_DATABASE that has none.")
     mlflow_public: str = Field("", description="Address of MLflow for people's browsers, for links; empty: TRIPCAST_MLFLOW.")
     ci_repository: str = Field(
         "", pattern=r"^([\w.-]+/[\w.-]+)?$", description="owner/name of the repository whose builds are shown."
     )
     ci_token: SecretStr | None = Field(None, description="Token that may read the repository's builds.")
     ci_address: str = Field("", description="Base address of the forge's REST API that tells of builds.")
+
+    def reader_dsn(self) -> str:
+        """The address for the reading routes, password included. Raises InvalidInput when it is none."""
+        if self.board_database is None:
+            return self.dsn()
+        return with_password("TRIPCAST_BOARD_DATABASE", self.board_database, self.board_database_password)
 
     @property
     def open_to_all(self) -> bool:

@@ -33,7 +33,7 @@ def policy_in_force(file: Path | None) -> Policy:
 
 def migrate_database(settings: OperatorSettings) -> str:
     """Create or upgrade the tables; returns their revision. Raises DatabaseUnreachable, SchemaMismatch, ConcurrentUpdate."""
-    migrate(settings.database.get_secret_value())
+    migrate(settings.dsn())
     return REVISION
 
 

@@ -11,13 +11,12 @@ from typing import Literal
 from dotenv import dotenv_values
 from pydantic import SecretStr
 
-from adapters.environment.settings import PREFIX, STACK_FILE, Settings
+from adapters.environment.settings import DOTENV, PREFIX, STACK_FILE, SecretFiles, Settings, secrets_folder
 
-DOTENV = Path(".env")
 MASK = "********"
-LOGIN = re.compile(r"://([^:/@]*):[^@/]*@")  # a password that somebody put into an address
+LOGIN = re.compile(r"://([^:/@]*):\S*@")  # a password that somebody put into an address
 
-Origin = Literal["environment", ".env", "stack.env", "default"]
+Origin = Literal["environment", ".env", "secret file", "stack.env", "default"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +49,20 @@ def origin_of(name: str, data: Path) -> Origin:
         return "environment"
     if _file(DOTENV).get(name):
         return ".env"
+    if _secret_file(name):
+        return "secret file"
     return "stack.env" if _file(data / STACK_FILE).get(name) else "default"
 
 
 def set_by_the_user(field: str, data: Path) -> bool:
-    """Whether the environment or a `.env` file gives this setting; what a running local stack has left does not count."""
-    return origin_of(f"{PREFIX}{field.upper()}", data) in ("environment", ".env")
+    """Whether the environment, a `.env` file or a secret file gives this setting; what a running local stack left does not."""
+    return origin_of(f"{PREFIX}{field.upper()}", data) in ("environment", ".env", "secret file")
 
 
 def unknown_names(roles: Iterable[type[Settings]]) -> dict[str, str | None]:
-    """`TRIPCAST_*` names in the environment or `.env` that no role reads, each with the known name that was perhaps meant."""
+    """`TRIPCAST_*` names that no role reads, wherever they are set, each with the known name that was perhaps meant."""
     known = {f"{PREFIX}{field.upper()}" for kind in roles for field in kind.model_fields}
-    given = {name for name in (*os.environ, *_file(DOTENV)) if name.startswith(PREFIX)}
+    given = {name for name in (*os.environ, *_file(DOTENV), *_secret_names()) if name.startswith(PREFIX)}
     return {name: _closest(name, known) for name in sorted(given - known)}
 
 
@@ -71,6 +72,18 @@ def _closest(name: str, known: set[str]) -> str | None:
 
 def _file(path: Path) -> dict[str, str | None]:
     return dict(dotenv_values(path)) if path.is_file() else {}
+
+
+def _secret_names() -> set[str]:
+    folder = secrets_folder()
+    return {path.name.upper() for path in folder.iterdir() if path.is_file()} if folder else set()
+
+
+def _secret_file(name: str) -> bool:
+    """Whether a file that is not empty gives this setting."""
+    folder = secrets_folder()
+    path = SecretFiles.find_case_path(folder, name.lower(), case_sensitive=False) if folder else None
+    return path is not None and path.is_file() and bool(path.read_text(encoding="utf-8").strip())
 
 
 def _shown(value: object) -> str:

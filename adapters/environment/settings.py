@@ -1,18 +1,28 @@
 """The settings that processes share, in groups; each process combines the groups that it needs.
 
-Every setting is an environment variable `TRIPCAST_<NAME>`. A running local stack leaves its addresses in `<data>/stack.env`, so
-that commands in another terminal find it; the environment and a `.env` file win over that.
+Every setting is an environment variable `TRIPCAST_<NAME>`, or a file `tripcast_<name>` in the folder of secrets. A running
+local stack leaves its addresses in `<data>/stack.env`, so that commands in another terminal find it. The first of these that
+has a setting wins: the environment, a `.env` file, the folder of secrets, `stack.env`.
 """
 
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
+from adapters.environment.database_addresses import with_password
 from domain.errors import InvalidInput
 from domain.features import DEFAULT_CITY_TIMEZONE, CityClock
 from domain.quality import ServiceArea, TripRules
@@ -20,6 +30,8 @@ from domain.quality import ServiceArea, TripRules
 PREFIX = "TRIPCAST_"
 DEFAULT_DATA = Path(".tripcast")
 STACK_FILE = "stack.env"
+DOTENV = Path(".env")
+SECRETS = Path("/run/secrets")  # where containers get theirs
 
 
 def _known_timezone(name: str) -> str:
@@ -30,12 +42,25 @@ def _known_timezone(name: str) -> str:
     return name
 
 
-class Settings(BaseSettings):
-    """Base of all groups: reads `TRIPCAST_*`, then `.env`, then what a running local stack has left."""
+class SecretFiles(SecretsSettingsSource):
+    """The files of the folder of secrets; spaces around a value are no part of it, and an empty file is no setting."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True)
+    def __call__(self) -> dict[str, Any]:
+        """What the files say."""
+        return {name: value for name, value in super().__call__().items() if value != ""}
+
+
+class Settings(BaseSettings):
+    """Base of all groups: reads `TRIPCAST_*`, `.env`, the files of secrets, then what a running local stack has left."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     data: Path = Field(DEFAULT_DATA, description="Folder for everything that a local stack or worker keeps on disk.")
+    secrets: Path | None = Field(
+        None, description="Folder with secrets as files, named as settings in lower case; /run/secrets where there is one."
+    )
     log_format: str = Field(
         "auto", pattern="^(auto|json|console)$", description="json, console, or auto: console on a terminal."
     )
@@ -47,11 +72,52 @@ class Settings(BaseSettings):
     def read(cls, **overrides: object) -> Self:
         """Read and validate. Raises InvalidInput naming every variable that is wrong."""
         data = Path(str(overrides.get("data") or os.environ.get(f"{PREFIX}DATA") or DEFAULT_DATA))
+        files = (data / STACK_FILE, DOTENV)
         try:
-            return cls(_env_file=(data / STACK_FILE, ".env"), **overrides)  # type: ignore[arg-type]
+            return cls(_env_file=files, _secrets_dir=secrets_folder(), **overrides)  # type: ignore[arg-type]
         except ValidationError as error:
-            lines = (f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors())
+            lines = (f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors(include_input=False))
             raise InvalidInput("; ".join(lines)) from error
+        except (OSError, UnicodeDecodeError, SettingsError) as error:
+            raise InvalidInput(f"{PREFIX}SECRETS: a file cannot be read: {error}") from error
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The order in which sources win."""
+        stack, own = _dotenv_files(dotenv_settings)
+        folder = getattr(file_secret_settings, "secrets_dir", None)
+        return (
+            init_settings,
+            env_settings,
+            DotEnvSettingsSource(settings_cls, env_file=own),
+            SecretFiles(settings_cls, secrets_dir=folder),
+            DotEnvSettingsSource(settings_cls, env_file=stack),
+        )
+
+
+def secrets_folder() -> Path | None:
+    """The folder of secrets, if there is one. Raises InvalidInput when the one that was asked for is none."""
+    name = f"{PREFIX}SECRETS"
+    asked_for = os.environ.get(name) or (dotenv_values(DOTENV).get(name) if DOTENV.is_file() else None)
+    if not asked_for:
+        return SECRETS if SECRETS.is_dir() else None
+    folder = Path(asked_for).expanduser()
+    if not folder.is_dir():
+        raise InvalidInput(f"{name}: {folder} is no folder")
+    return folder
+
+
+def _dotenv_files(source: PydanticBaseSettingsSource) -> tuple[Path | None, Path | None]:
+    """The two that `read` names; none for settings that a program makes itself."""
+    files = getattr(source, "env_file", None)
+    return files if isinstance(files, tuple) else (None, None)
 
 
 class CitySettings(Settings):
@@ -90,11 +156,16 @@ class PostgresSettings(Settings):
 
     database: SecretStr = Field(
         SecretStr("postgresql://tripcast@127.0.0.1:5432/tripcast"),
-        description="Address, as postgresql://user:password@host/db.",
+        description="Address, as postgresql://user@host/db; with its password, or with TRIPCAST_DATABASE_PASSWORD.",
     )
+    database_password: SecretStr | None = Field(None, description="Password of an address that has none.")
     database_connect_seconds: float = Field(5.0, gt=0, description="Deadline for opening a connection.")
     database_command_seconds: float = Field(30.0, gt=0, description="Deadline for one statement.")
     database_pool: int = Field(4, ge=1, le=100, description="Connections a process opens at most.")
+
+    def dsn(self) -> str:
+        """The whole address, password included: for drivers, never for people. Raises InvalidInput when it is none."""
+        return with_password(f"{PREFIX}DATABASE", self.database, self.database_password)
 
 
 class MlflowSettings(Settings):

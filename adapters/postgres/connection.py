@@ -37,7 +37,7 @@ SERVER_GONE = {"25006", "57P01", "57P02", "57P03"}  # the pool's other connectio
 
 async def open_pool(settings: PostgresSettings, application: str = "tripcast") -> Pool:
     """Open a pool with one connection in it. Raises DatabaseUnreachable, and InvalidInput for an unusable address."""
-    dsn = settings.database.get_secret_value()
+    dsn = settings.dsn()
     try:
         return await asyncpg.create_pool(
             dsn,
@@ -55,7 +55,7 @@ async def open_pool(settings: PostgresSettings, application: str = "tripcast") -
 
 async def open_connection(settings: PostgresSettings, application: str, server_settings: dict[str, str]) -> asyncpg.Connection:
     """A connection of its own, outside every pool. Raises DatabaseUnreachable."""
-    dsn = settings.database.get_secret_value()
+    dsn = settings.dsn()
     return await connecting(address_of(dsn))(
         dsn,
         timeout=settings.database_connect_seconds,

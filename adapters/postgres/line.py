@@ -33,7 +33,7 @@ class Line:
                 yield await self._open()
         except (*INFRASTRUCTURE, asyncpg.InterfaceError) as error:
             self.close()
-            where = address_of(self._settings.database.get_secret_value())
+            where = address_of(self._settings.dsn())
             raise DatabaseUnreachable(f"PostgreSQL at {where}: {in_words(error)}") from error
         except UNFIT as error:
             self.close()

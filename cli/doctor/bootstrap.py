@@ -90,7 +90,7 @@ class _Systems:
         async def version(pool: Pool) -> str:
             return str(await pool.fetchval("show server_version"))
 
-        where = address_of(self._settings.database.get_secret_value())
+        where = address_of(self._settings.dsn())
         return well("PostgreSQL", f"{where} answers, version {self._with_pool(version)}")
 
     def migrations(self) -> Finding:

@@ -95,7 +95,7 @@ class _Embedded:
         self._mlflow = EmbeddedMlflow(path / "mlflow", folder.log(REGISTRY), ports["mlflow"], store)
 
     def addresses(self, options: UpOptions) -> Addresses:
-        given = self._settings.database.get_secret_value() if self._external("database") else None
+        given = self._settings.dsn() if self._external("database") else None
         return Addresses(
             kafka=self._settings.kafka if self._external("kafka") else self._kafka.address,
             events_topic=f"{self._settings.topic_prefix}{TRIP_EVENTS.name}",
