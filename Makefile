@@ -98,7 +98,8 @@ lock: $(BIN)/uv ## Resolve the dependencies anew into requirements/*.txt (hashed
 	@$(LOCK) requirements/uv.in --output-file requirements/uv.txt
 	@$(LOCK) pyproject.toml --extra local requirements/build.in --constraint requirements/limits.in --output-file requirements/run.txt
 	@$(LOCK) pyproject.toml --extra test --constraint requirements/run.txt --output-file requirements/test.txt
-	@$(LOCK) pyproject.toml --extra aws requirements/build.in --constraint requirements/run.txt --output-file requirements/service.txt
+	@$(LOCK) pyproject.toml --extra aws --constraint requirements/run.txt --output-file requirements/service.txt
+	@$(LOCK) requirements/build.in --constraint requirements/run.txt --output-file requirements/build.txt
 	@$(LOCK) requirements/tools.in --output-file requirements/tools.txt
 
 .PHONY: clean
