@@ -18,7 +18,8 @@ from batch.backtest_courses import Course, Stage, drift_course, nightly_course, 
 from batch.backtest_span import START_MONTHS, month_after, straight
 from batch.backtest_trainer import TrainOnHistory
 from batch.build import BuildModel
-from batch.candidate import Candidate, chosen
+from batch.candidate import Candidate
+from batch.catalogue import chosen
 from batch.settings import BatchSettings
 from domain.areas import AreaGrid
 from domain.entities.trips import CompletionColumns, TripColumns

@@ -1,20 +1,15 @@
-"""What a candidate must be able to do, and how candidates are found."""
+"""What a candidate must be able to do. Ours are in `batch/candidates/`; `batch.catalogue` finds those and everybody else's."""
 
-import importlib
-import pkgutil
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from batch import candidates
 from domain.entities.trips import Floats
-from domain.errors import InvalidInput
 from domain.features import Matrix
 
 SEED = 7
-ALL = "all"
 
 
 class Fitted(Protocol):
@@ -52,28 +47,3 @@ class Candidate(Protocol):
         Needs at most n * f bytes beyond its inputs.
         """
         ...
-
-
-def discover() -> list[Candidate]:
-    """Every `CANDIDATE` in the folder, by file name."""
-    return [module.CANDIDATE for module in _modules()]
-
-
-def chosen(names: str) -> list[Candidate]:
-    """The candidates with these names, separated by commas, or `all`. Raises InvalidInput.
-
-    `<name>-quick` is the candidate's own cheaper settings, where its file has a `QUICK`.
-    """
-    if names == ALL:
-        return discover()
-    known = {each.name: each for each in discover()}
-    known |= {f"{module.CANDIDATE.name}-quick": module.QUICK for module in _modules() if hasattr(module, "QUICK")}
-    wanted = [name.strip() for name in names.split(",")]
-    if unknown := [name for name in wanted if name not in known]:
-        raise InvalidInput(f"no candidate is called {unknown[0]!r}; there are {', '.join(known)}, or {ALL}")
-    return [known[name] for name in wanted]
-
-
-def _modules() -> list[Any]:
-    names = sorted(module.name for module in pkgutil.iter_modules(candidates.__path__))
-    return [importlib.import_module(f"{candidates.__name__}.{name}") for name in names]

@@ -4,14 +4,18 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from domain.errors import ModelRefused
 from domain.quality import TRAINING_DURATION_SECONDS
 
 INPUT, OUTPUT = "features", "seconds"
 
 
 def finish(content: bytes, width: int) -> bytes:
-    """Append flattening and clipping to the durations that models learn from, so that no answer is negative or absurd."""
-    model = onnx.load_from_string(content)
+    """Append flattening and clipping to the durations that models learn from, so that no answer is negative or absurd.
+
+    Raises ModelRefused when the content is no ONNX model, or not one of numbers in and one number out.
+    """
+    model = _opened(content)
     graph = model.graph
     raw = graph.output[0].name
     shortest, longest = (np.array(bound, dtype=np.float32) for bound in TRAINING_DURATION_SECONDS)
@@ -29,6 +33,21 @@ def finish(content: bytes, width: int) -> bytes:
     graph.input.append(helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [None, width]))
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
+
+
+def _opened(content: bytes) -> onnx.ModelProto:
+    try:
+        model = onnx.load_from_string(content)
+        onnx.checker.check_model(model)
+    except Exception as error:
+        raise ModelRefused(f"to_onnx: not an ONNX model: {' '.join(str(error).split())[:200]}") from error
+    if len(model.graph.input) != 1:
+        raise ModelRefused(f"to_onnx: the graph has {len(model.graph.input)} inputs instead of one of all features")
+    for kind, value in (("input", model.graph.input[0]), ("first output", model.graph.output[0])):
+        if (found := value.type.tensor_type.elem_type) != TensorProto.FLOAT:
+            name = TensorProto.DataType.Name(found).lower()
+            raise ModelRefused(f"to_onnx: the graph's {kind} is of type {name} instead of float (32 bits)")
+    return model
 
 
 def _rename_input(graph: onnx.GraphProto) -> None:

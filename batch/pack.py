@@ -45,6 +45,10 @@ def pack(trained: Trained, sample: Matrix, clock: CityClock, open_graph: OpenGra
 
 def check_parity(by_graph: NDArray[np.float32], by_library: NDArray[np.float32]) -> None:
     """Both within the tolerance of each other, everywhere."""
+    if by_graph.shape != by_library.shape:
+        raise ModelRefused(f"parity: the graph answers {len(by_graph)} numbers for {len(by_library)} trips")
+    if np.isnan(by_graph).any():
+        raise ModelRefused(f"parity: the graph answers NaN for {int(np.isnan(by_graph).sum())} of {len(by_graph)} trips")
     difference = np.abs(by_graph - by_library) / by_library
     if not (difference <= PARITY_TOLERANCE).all():  # NaN is not within it either
         raise ModelRefused(f"parity: the graph's answer differs from the library's by a factor of {difference.max():.2e}")

@@ -11,7 +11,7 @@ from adapters.postgres.locks import alone
 from adapters.postgres.training_records import TrainingRecords
 from batch import bootstrap
 from batch.build import BuildModel
-from batch.candidate import chosen
+from batch.catalogue import chosen
 from batch.settings import BatchSettings
 from batch.train import TrainingReport, TrainingRequest, TrainModels
 

@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("up", "Start Kafka, PostgreSQL, MLflow, trainer, worker, API, board and a trip source; Ctrl-C stops all."),
     "doctor": ("doctor", "Check every part and say what to do about each failure."),
     "config": ("config", "Show all settings, where each comes from, secrets masked."),
+    "prepare": ("prepare", "Make servers ready: logins, databases, tables, topics and API keys; safe to repeat."),
     "migrate": ("migrate", "Create or upgrade the database schema and the topics."),
     "load": ("load", "Load trip files as history."),
     "replay": ("replay", "Publish a trip file as live events, in event-time order."),

@@ -7,7 +7,7 @@ import pytest
 
 from adapters.files.trip_files import open_trip_file
 from batch.build import coverage_of
-from batch.candidate import discover
+from batch.catalogue import discover
 from batch.compare import COURSE_RMSE_MINUTES, Contender, compare
 from batch.labelled import LabelledTrips
 from domain.entities.trips import CompletionColumns, TripColumns

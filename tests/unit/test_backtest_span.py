@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from batch.backtest_span import month_after, straight
-from batch.candidate import chosen
+from batch.catalogue import chosen
 from domain.entities.trips import TIME, Times, TripColumns
 from domain.errors import InvalidInput, NotEnoughTrips
 from domain.features import CityClock
