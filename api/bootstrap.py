@@ -15,6 +15,8 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from adapters.health.process import register_process
+from adapters.health.state import State, register_state
 from adapters.mlflow.registry import Registry
 from adapters.mlflow.rest import MlflowRest
 from adapters.onnx.local_models import LocalModels
@@ -87,6 +89,8 @@ class Core:
 
     def __init__(self, settings: ApiSettings, world: World) -> None:
         metrics, checks = Metrics(), Checks()
+        register_process(metrics.registry)
+        register_state(metrics.registry, State(lambda: not checks.missing(), parts=checks.parts))
         scoring = Scoring(world.champion, settings.model, settings.rules(), settings.clock())
         self._world = world
         self._threads = ThreadPoolExecutor(BATCH_THREADS, thread_name_prefix="batch")

@@ -35,6 +35,10 @@ class Checks:
         """One of them."""
         return self._checks[name]
 
+    def parts(self) -> dict[str, bool]:
+        """Whether each is well."""
+        return {check.name: check.ok for check in self.all()}
+
     def missing(self) -> dict[str, str]:
         """What is needed and not there, and why."""
         return {check.name: check.detail for check in self.all() if check.needed and not check.ok}

@@ -37,6 +37,7 @@ class LogQueue:
         self._waiting = 0
         self._some, self._none = asyncio.Event(), asyncio.Event()
         self._none.set()
+        metrics.log_limit.set(most)
 
     @property
     def waiting(self) -> int:

@@ -28,6 +28,7 @@ class Metrics:
         )
         self.predictions = Counter("tripcast_api_predictions", "Trips predicted.", registry=registry)
         self.waiting = Gauge("tripcast_api_log_waiting", "Predictions that wait to be logged.", registry=registry)
+        self.log_limit = Gauge("tripcast_api_log_limit", "How many predictions may wait to be logged.", registry=registry)
         self.written = Counter("tripcast_api_log_written", "Predictions logged.", registry=registry)
         self.lost = Counter("tripcast_api_log_lost", "Predictions given up at the end of the process.", registry=registry)
         self.loop_lag = Gauge("tripcast_api_loop_lag_seconds", "How late the event loop was last.", registry=registry)

@@ -13,6 +13,7 @@ import structlog
 
 from adapters.health.process import register_process, watched_loop
 from adapters.health.server import Health, serving
+from adapters.health.state import State, register_state
 from adapters.kafka.lifecycle import Done, listening
 from adapters.kafka.topics import end_offsets
 from adapters.postgres import requests as stored
@@ -81,6 +82,7 @@ async def _observed(settings: BatchSettings, train: TrainingProcess) -> None:
     """The role, with its health answering before anything else is there. Raises PortInUse."""
     metrics, pulse = TrainerMetrics(), Pulse(lambda: train.runs)
     register_process(metrics.registry)
+    register_state(metrics.registry, State(lambda: pulse.ready()[0], lambda: pulse.alive()[0]))
     health = Health(pulse.alive, pulse.ready, metrics.exposition)
     async with (
         serving(health, settings.trainer_port, settings.trainer_host, "TRIPCAST_TRAINER_PORT"),

@@ -16,6 +16,7 @@ import structlog
 
 from adapters.health.process import register_process, watched_loop
 from adapters.health.server import Health, serving
+from adapters.health.state import State, register_state
 from adapters.kafka.consumer import EventConsumer
 from adapters.kafka.probe import broker_answers
 from adapters.kafka.producer import RecordProducer
@@ -114,6 +115,7 @@ async def _opened(settings: WorkerSettings, models: Models, decode_one: Decode, 
     metrics, readiness, progress = Metrics(), Readiness(), Progress()
     patience = Patience(readiness)
     register_process(metrics.registry)
+    register_state(metrics.registry, State(lambda: readiness.ready()[0], lambda: progress.alive()[0], readiness.parts))
     health = Health(progress.alive, readiness.ready, metrics.exposition)
     async with (
         serving(health, settings.worker_port, settings.worker_host, "TRIPCAST_WORKER_PORT"),

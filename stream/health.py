@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 STALL_SECONDS = 30.0
+NEEDED = ("database", "broker", "champion")
 
 Verdict = tuple[bool, Mapping[str, object]]  # whether all is well, and what is said of it
 
@@ -42,9 +43,7 @@ class Progress:
 class Readiness:
     """What the worker cannot do without, and in words what is wrong with each that is missing."""
 
-    missing: dict[str, str] = field(
-        default_factory=lambda: {"database": "starting", "broker": "starting", "champion": "starting"}
-    )
+    missing: dict[str, str] = field(default_factory=lambda: dict.fromkeys(NEEDED, "starting"))
 
     def up(self, what: str) -> None:
         """It answers."""
@@ -53,6 +52,10 @@ class Readiness:
     def down(self, what: str, why: str) -> None:
         """It does not."""
         self.missing[what] = why
+
+    def parts(self) -> dict[str, bool]:
+        """Whether each is there."""
+        return {name: name not in self.missing for name in NEEDED}
 
     def ready(self) -> Verdict:
         """Not while the database, the broker or a champion is missing."""

@@ -12,10 +12,12 @@ from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from domain.entities.models import ModelVersion
+from domain.entities.rejections import SkipReason
 from domain.entities.service import LATENCY_BUCKETS
 from domain.entities.streams import BatchReceipt
 from stream.score_events import Prepared
 
+MINUTE_SECONDS = 60.0
 LONGEST_SECONDS = 3600.0  # a record's timestamp is the producer's word; a wrong clock must not spoil the sum
 
 
@@ -79,6 +81,7 @@ class Metrics:
         self._settled = Counter("tripcast_trips_settled", "Trips that have a start and a completion.", registry=registry)
         self._refused = Counter("tripcast_events_quarantined", "Events refused.", ["reason"], registry=registry)
         self._repeated = Counter("tripcast_events_repeated", "Events that say again what is stored.", registry=registry)
+        self._lost = Counter("tripcast_events_lost", "Events that retention took before they were read.", registry=registry)
         self._latency = LatencyHistogram(
             "tripcast_event_to_row_seconds", "From the record's timestamp to the commit of its row."
         )
@@ -94,6 +97,14 @@ class Metrics:
             "tripcast_champion_info", "The model that scores.", ["version", "kind", "run_id"], registry=registry
         )
         self._version = Gauge("tripcast_champion_version", "Version number of the model that scores.", registry=registry)
+        self._registered = Gauge(
+            "tripcast_champion_registered_timestamp_seconds", "When the model that scores was registered.", registry=registry
+        )
+        self._reference = Gauge(
+            "tripcast_champion_reference_mae_seconds",
+            "Mean absolute error of the model that scores on the held-out trips of its training; NaN: not recorded.",
+            registry=registry,
+        )
         self._challenger = Gauge("tripcast_challenger_version", "Version that shadows; 0: none does.", registry=registry)
         self._shadowed = Counter("tripcast_shadowed", "Trips stored with the shadow's prediction too.", registry=registry)
         self._shadow_refused = Counter(
@@ -126,6 +137,8 @@ class Metrics:
             self._shadowed.inc(int(receipt.stored.sum()))
         self._settled.inc(receipt.settled)
         self._repeated.inc(receipt.repeats)
+        lost = [each for each in batch.skipped if each.reason is SkipReason.LOST]
+        self._lost.inc(sum(each.last_offset - each.first_offset + 1 for each in lost))
         for reason in refused:
             self._refused.labels(reason).inc()
         self._latency.observe(now_seconds - prepared.timestamps_ms / 1000.0)
@@ -153,6 +166,8 @@ class Metrics:
         self._champion.clear()
         self._champion.labels(str(version.version), version.kind, version.run_id).set(1)
         self._version.set(version.version)
+        self._registered.set(version.created_at.timestamp())
+        self._reference.set(MINUTE_SECONDS * version.metrics.get("mae_minutes", float("nan")))
 
     def challenger(self, version: ModelVersion | None) -> None:
         """Name the version that shadows from now on, if one does."""

@@ -23,8 +23,7 @@ def register_process(registry: CollectorRegistry) -> None:
 async def watched_loop(registry: CollectorRegistry) -> AsyncIterator[None]:
     """Measure the event loop while the block runs."""
     late = LoopLag()
-    gauge = Gauge("tripcast_event_loop_lag_seconds", "How late the event loop was at worst lately.", registry=registry)
-    gauge.set_function(late.worst)
+    tell_loop_lag(registry, late)
     watching = asyncio.create_task(late.watch())
     try:
         yield
@@ -32,6 +31,12 @@ async def watched_loop(registry: CollectorRegistry) -> AsyncIterator[None]:
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
+
+
+def tell_loop_lag(registry: CollectorRegistry, late: "LoopLag") -> None:
+    """Let a registry tell the worst of the last looks."""
+    gauge = Gauge("tripcast_event_loop_lag_seconds", "How late the event loop was at worst lately.", registry=registry)
+    gauge.set_function(late.worst)
 
 
 class LoopLag:

@@ -1,4 +1,4 @@
-"""The stream's lag as metrics of the API, so that they exist while the worker is down."""
+"""The stream's lag, and when an event came last, as metrics of the API, so that they exist while the worker is down."""
 
 from collections.abc import Iterable
 
@@ -25,7 +25,7 @@ class _Lag(Collector):
         return []
 
     def collect(self) -> Iterable[Metric]:
-        """Of each partition whose end is known."""
+        """The lag of each partition whose end is known; the arrival once there was one."""
         events = GaugeMetricFamily("tripcast_lag_events", "Events in the topic that are not rows yet.", labels=["partition"])
         seconds = GaugeMetricFamily(
             "tripcast_lag_seconds", "Age of the oldest event that is not a row yet.", labels=["partition"]
@@ -35,3 +35,9 @@ class _Lag(Collector):
             seconds.add_metric([str(partition)], lag.seconds)
         yield events
         yield seconds
+        arrived = GaugeMetricFamily(
+            "tripcast_last_arrival_timestamp_seconds", "When the topic was last seen to grow, as seconds since 1970."
+        )
+        if self._sampler.look.last_event_at is not None:
+            arrived.add_metric([], self._sampler.look.last_event_at.timestamp())
+        yield arrived

@@ -1,53 +1,12 @@
 """Every metric of every role keeps to Prometheus' rules: https://prometheus.io/docs/practices/naming/."""
 
 import re
-from collections.abc import Callable, Iterable
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
-from prometheus_client.parser import text_string_to_metric_families
 
-from adapters.health.process import register_process
-from api.metrics import Metrics as ApiMetrics
-from batch.trainer_metrics import TrainerMetrics
-from dashboard.metrics import Metrics as BoardMetrics
-from stream.metrics import Metrics
-from stream.monitor_metrics import MonitorMetrics
+from tests.expositions import ROLES
 
-
-def worker() -> CollectorRegistry:
-    metrics = Metrics()
-    MonitorMetrics(metrics.registry)
-    register_process(metrics.registry)
-    return metrics.registry
-
-
-def trainer() -> CollectorRegistry:
-    metrics = TrainerMetrics()
-    register_process(metrics.registry)
-    return metrics.registry
-
-
-def api() -> CollectorRegistry:
-    return ApiMetrics().registry
-
-
-def board() -> Iterable[Metric]:
-    poller: Any = SimpleNamespace(views=0, asked=0, failed=0)
-    metrics = BoardMetrics(poller)
-    metrics.answered(200)
-    return text_string_to_metric_families(metrics.text().decode())
-
-
-ROLES: dict[str, Callable[[], Iterable[Metric]]] = {
-    "worker": lambda: worker().collect(),
-    "trainer": lambda: trainer().collect(),
-    "api": lambda: api().collect(),
-    "board": board,
-}
 NAME = re.compile(r"(tripcast|process)_[a-z][a-z0-9]*(_[a-z0-9]+)*")
 LABEL = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 NOT_BASE_UNITS = {"ms", "milliseconds", "microseconds", "us", "minutes", "hours", "days", "kb", "mb", "percent", "km", "count"}
