@@ -1,0 +1,1 @@
+"""The reference pages, made from the code: `python -m docs._generate` writes them, `--check` says which are stale."""
