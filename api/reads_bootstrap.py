@@ -1,7 +1,7 @@
 """Put the read side together: pools, the broker's ends, the workers' metrics, and everything that is made of them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -33,19 +33,21 @@ from adapters.postgres.stream_positions import stored_stream
 from adapters.postgres.training_runs import TrainingRuns
 from adapters.postgres.trip_by_id import trip_by_id
 from adapters.postgres.trip_samples import refused_rows, trip_sample
+from adapters.web.names import addresses_of
 from adapters.web.reader import WebReader
 from api.background import in_background
 from api.checks import Checks
 from api.metrics import Metrics
 from api.reads.builds import latest_builds
 from api.reads.gauges import watch_lag
+from api.reads.instances import Instances
 from api.reads.library import Library
 from api.reads.live import LivePanels
-from api.reads.machine import RoleWatch, unknown_role
 from api.reads.memory import Keeper
 from api.reads.panels import Shelf
 from api.reads.parts import Parts, Reads, Self
 from api.reads.ports import Answers, LiveQueries
+from api.reads.roles import Role, statuses
 from api.reads.sampler import DEADLINE_SECONDS, Sampler, Sources
 from api.reads.snapshots import Snapshots
 from api.routes.dead_letters import dead_letter_routes
@@ -60,7 +62,7 @@ from api.settings import ApiSettings
 from domain.areas import AreaGrid
 from domain.entities.models import ModelVersion
 from domain.errors import Unreachable
-from schemas.http.health import Pool, RoleStatus, Setting
+from schemas.http.health import Pool, Setting
 from schemas.http.snapshot import Area, Areas
 from schemas.topics import TRIP_EVENTS
 
@@ -97,6 +99,14 @@ class Pools:
         return [Pool(name=name, size=p.get_size(), idle=p.get_idle_size(), most=p.get_max_size()) for name, p in named]
 
 
+@dataclass(frozen=True, slots=True)
+class Others:
+    """The other roles: how to ask them, and where the workers are."""
+
+    web: WebReader
+    workers: Instances
+
+
 def create_reads(settings: ApiSettings, checks: Checks, metrics: Metrics) -> Reads:
     """The read side, with nothing opened yet. Raises InvalidInput for a policy that cannot be used."""
     maturity = timedelta(minutes=read_policy(settings.policy).time.maturity_minutes)
@@ -127,16 +137,17 @@ async def _opened(settings: ApiSettings, checks: Checks, metrics: Metrics, matur
     async with AsyncExitStack() as stack:
         pools = await _opened_pools(stack, settings)
         web = await stack.enter_async_context(WebReader())
+        others = Others(web, Instances(addresses(settings.api_workers), addresses_of))
         ends = EndsOfTopic(settings.kafka, settings.topic_prefix + TRIP_EVENTS.name)
         stack.push_async_callback(ends.close)
         keeper = Keeper(partial(minutes_since, pools.own), partial(write_minute, pools.own))
-        sampler = Sampler(_sources(settings, pools, ends, web, metrics), keeper, checks)
+        sampler = Sampler(_sources(settings, pools, ends, others, metrics), keeper, checks)
         watch_lag(sampler, metrics.registry)
         grid, shelf, clock = AreaGrid(settings.rules().area), Shelf(), settings.clock()
         stack.push_async_callback(shelf.stop)
         links = run_url_of(settings)
         live = LivePanels(shelf, sampler, live_queries(pools.read, grid, maturity), maturity, links)
-        answers = other_answers(settings, pools, grid, maturity, web)
+        answers = other_answers(settings, pools, grid, maturity, others)
         library = Library(answers, shelf, areas_of(grid, settings.timezone), clock, settings.model, links)
         watching = asyncio.create_task(sampler.run())
         stack.push_async_callback(_ended, watching)
@@ -162,12 +173,13 @@ async def _pool(
     return pool
 
 
-def _sources(settings: ApiSettings, pools: Pools, ends: EndsOfTopic, web: WebReader, metrics: Metrics) -> Sources:
+def _sources(settings: ApiSettings, pools: Pools, ends: EndsOfTopic, others: Others, metrics: Metrics) -> Sources:
     topic = settings.topic_prefix + TRIP_EVENTS.name
     return Sources(
         stored=lambda: stored_stream(pools.watch, topic),
         ends=ends,
-        workers={address: partial(_metrics_of, web, address) for address in addresses(settings.api_workers)},
+        workers=others.workers if settings.api_workers else None,
+        metrics=partial(_metrics_of, others.web),
         requests=lambda: float(metrics.recent.answered),
     )
 
@@ -191,7 +203,7 @@ def live_queries(pool: Connections, grid: AreaGrid, maturity: timedelta) -> Live
     )
 
 
-def other_answers(settings: ApiSettings, pools: Pools, grid: AreaGrid, maturity: timedelta, web: WebReader) -> Answers:
+def other_answers(settings: ApiSettings, pools: Pools, grid: AreaGrid, maturity: timedelta, others: Others) -> Answers:
     """What the other routes ask."""
     read, runs = pools.read, TrainingRuns(pools.read)
     registry = Registry(MlflowRest(settings.mlflow, min(settings.mlflow_seconds, REGISTRY_SECONDS)), settings.model)
@@ -201,7 +213,7 @@ def other_answers(settings: ApiSettings, pools: Pools, grid: AreaGrid, maturity:
         return await in_background(registry.versions)
 
     async def get(address: str, seconds: float, headers: Mapping[str, str]) -> tuple[int, str]:
-        return await web.get(address, seconds, headers)
+        return await others.web.get(address, seconds, headers)
 
     return Answers(
         trip=partial(trip_by_id, read),
@@ -221,28 +233,21 @@ def other_answers(settings: ApiSettings, pools: Pools, grid: AreaGrid, maturity:
         letter=partial(one_letter, read),
         with_bytes=DeadLetters(pools.own),
         replaying=lambda: replaying(settings.kafka, settings.topic_prefix + TRIP_EVENTS.name, REPLAY_SECONDS),
-        roles=role_watches(settings, web),
+        roles=partial(statuses, other_roles(settings, others)),
         pools=pools.told,
         settings=partial(settings_in_force, settings),
         builds=lambda: latest_builds(get, settings.ci_address, settings.ci_repository, token),
     )
 
 
-def role_watches(settings: ApiSettings, web: WebReader) -> list[Callable[[], Awaitable[RoleStatus]]]:
-    """Every role that the settings name, and a word about those that they do not."""
-    workers = addresses(settings.api_workers)
-    named: list[tuple[str, str, str, str | None]]
-    named = [("worker", "TRIPCAST_API_WORKERS", address, "/readyz") for address in workers or [""]]
-    named += [("trainer", "TRIPCAST_API_TRAINER", settings.api_trainer, "/readyz")]
-    named += [("board", "TRIPCAST_API_BOARD", settings.api_board, None)]
-    return [_role(web, *each) for each in named]
-
-
-def _role(web: WebReader, name: str, setting: str, address: str, ready_path: str | None) -> Callable[[], Awaitable[RoleStatus]]:
-    async def unknown() -> RoleStatus:
-        return unknown_role(name, setting)
-
-    return RoleWatch(web.get, name, address.rstrip("/"), ready_path) if address else unknown
+def other_roles(settings: ApiSettings, others: Others) -> list[Role]:
+    """The roles that this API is not."""
+    trainer, board = (Instances(addresses(each), addresses_of) for each in (settings.api_trainer, settings.api_board))
+    return [
+        Role(others.web.get, "worker", "TRIPCAST_API_WORKERS", others.workers),
+        Role(others.web.get, "trainer", "TRIPCAST_API_TRAINER", trainer),
+        Role(others.web.get, "board", "TRIPCAST_API_BOARD", board, ready_path=None),
+    ]
 
 
 def settings_in_force(settings: ApiSettings) -> list[Setting]:

@@ -26,7 +26,8 @@ class ApiSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySettings,
     api_concurrency: int = Field(512, ge=1, description="Requests that may be answered at once; more get 503.")
     api_log_queue: int = Field(50_000, ge=1, description="Predictions that may wait to be logged; when full, 503.")
     api_workers: str = Field(
-        "", description="Addresses of the workers' metrics, http://host:port, comma-separated; for latency and roles."
+        "",
+        description="Addresses of the workers' metrics, http://host:port, comma-separated; a name means all its addresses.",
     )
     api_trainer: str = Field("", description="Address of the trainer's metrics, http://host:port.")
     api_board: str = Field("", description="Address of the board, http://host:port; for the page System.")

@@ -79,7 +79,7 @@ class Library:
 
     async def roles(self) -> list[RoleStatus]:
         """Of the other roles."""
-        return await self._kept(("roles",), self._roles, 2.0)
+        return await self._kept(("roles",), self.answers.roles, 2.0)
 
     async def builds(self) -> Builds:
         """Of the continuous integration."""
@@ -102,9 +102,6 @@ class Library:
     async def _asked(self, by: cohorts.By, since: datetime | None, until: datetime | None) -> cohorts.QualityReport:
         async with self._quality:
             return await self.answers.quality(by, since, until)
-
-    async def _roles(self) -> list[RoleStatus]:
-        return list(await asyncio.gather(*(ask() for ask in self.answers.roles)))
 
     def _version(self, version: Registered) -> ModelVersion:
         return ModelVersion(

@@ -104,7 +104,7 @@ class Answers:
     letter: Callable[[int], Awaitable[DeadLetter | None]]
     with_bytes: Letters
     replaying: Callable[[], AbstractAsyncContextManager[Publish]]
-    roles: Sequence[Callable[[], Awaitable[RoleStatus]]]
+    roles: Callable[[], Awaitable[list[RoleStatus]]]
     pools: Callable[[], list[Pool]]
     settings: Callable[[], list[Setting]]
     builds: Callable[[], Awaitable[Builds]]

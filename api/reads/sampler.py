@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 import structlog
@@ -27,11 +28,15 @@ DEADLINE_SECONDS = 0.7  # of each look
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the sampler looks. Each raises Unreachable; `workers`: name of each, and how to get its metrics as text."""
+    """Where the sampler looks. Each raises Unreachable, but for `workers`: where they are now; None: nobody has told.
+
+    `metrics`: those of the worker at an address, as text.
+    """
 
     stored: Callable[[], Awaitable[StoredStream | None]]
     ends: Callable[[], Awaitable[TopicEnds]]
-    workers: dict[str, Callable[[], Awaitable[str]]]
+    workers: Callable[[], Awaitable[Sequence[str]]] | None
+    metrics: Callable[[str], Awaitable[str]]
     requests: Callable[[], float] = lambda: 0.0  # answered by this API so far
 
 
@@ -77,7 +82,8 @@ class Sampler:
         self.memory = Memory(keeper, self.started_at)
         self._sources, self._checks, self._now = sources, checks, now
         self._stored, self._ends = Asking(sources.stored), Asking(sources.ends)
-        self._workers = {name: Asking(read) for name, read in sources.workers.items()}
+        self._places = Asking(sources.workers) if sources.workers else None
+        self._workers: dict[str, Asking[str]] = {}
         self._lags, self._counters = LagClock(), Counters()
         self._ended: tuple[float, int] | None = None  # when the broker last told, and the sum of its ends
         self._ticked: float | None = None
@@ -99,12 +105,14 @@ class Sampler:
 
     async def stop(self) -> None:
         """End what is under way."""
-        await asyncio.gather(self._stored.stop(), self._ends.stop(), *(each.stop() for each in self._workers.values()))
+        places = [self._places.stop()] if self._places else []
+        workers = [each.stop() for each in self._workers.values()]
+        await asyncio.gather(self._stored.stop(), self._ends.stop(), *places, *workers)
         await self.memory.close()
 
     async def tick(self) -> None:
         """One look at everything."""
-        await asyncio.gather(self._look_at_database(), self._look_at_broker(), *map(self._look_at_worker, self._workers))
+        await asyncio.gather(self._look_at_database(), self._look_at_broker(), self._look_at_workers())
         now = self._now()
         self._note_workers()
         self._relate(now)
@@ -124,10 +132,10 @@ class Sampler:
                 ever_database="database" in look.ever,
                 broker_up=look.is_up("broker"),
                 ever_broker="broker" in look.ever,
-                worker_up=look.is_up("worker") if self._workers else None,
+                worker_up=look.is_up("worker") if self._places else None,
                 ever_worker="worker" in look.ever,
                 worker_since=look.since.get("worker", (False, self.started_at))[1],
-                champion=look.champion is not None or not self._workers,
+                champion=look.champion is not None or not self._places,
                 events=stored or (look.ends is not None and any(look.ends.next.values())),
                 lag_events=look.lag_events,
                 oldest=look.oldest,
@@ -166,6 +174,20 @@ class Sampler:
             self._arrived(self._now())
         self._note("broker", ok=True)
 
+    async def _look_at_workers(self) -> None:
+        if self._places is None:
+            return
+        try:
+            names = await self._places(DEADLINE_SECONDS)
+        except TimeoutError:
+            names = list(self._workers)  # the resolver is slow: those that we know
+        for name in self._workers.keys() - set(names):
+            await self._workers.pop(name).stop()
+            self.look.readings.pop(name, None)
+        for name in names:
+            self._workers.setdefault(name, Asking(partial(self._sources.metrics, name)))
+        await asyncio.gather(*map(self._look_at_worker, self._workers))
+
     async def _look_at_worker(self, name: str) -> None:
         try:
             self.look.readings[name] = parse(await self._workers[name](DEADLINE_SECONDS))
@@ -173,7 +195,7 @@ class Sampler:
             self.look.readings.pop(name, None)
 
     def _note_workers(self) -> None:
-        if not self._workers:
+        if not self._places:
             self._checks.note("worker", ok=True, detail="not looked at: TRIPCAST_API_WORKERS names no worker")
             return
         silent = sorted(self._workers.keys() - self.look.readings.keys())
@@ -212,7 +234,7 @@ class Sampler:
         at, look = now.timestamp(), self.look
         slot = self.memory.slot(at)
         self._count_received(slot, at)
-        if self._workers and self._ticked is not None:
+        if self._places and self._ticked is not None:
             slot.known += at - self._ticked
         self._ticked = at
         for name, reading in look.readings.items():

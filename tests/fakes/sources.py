@@ -28,6 +28,7 @@ class World:
     database: bool = True
     broker: bool = True
     worker: bool = True
+    workers: list[str] = field(default_factory=lambda: [WORKER])
     requests: float = 0.0
     ends: dict[int, int] = field(default_factory=lambda: {0: 0, 1: 0})
     stored: dict[int, int] = field(default_factory=lambda: {0: 0, 1: 0})
@@ -35,12 +36,13 @@ class World:
     topic: StreamSource = TOPIC
     stored_topic: uuid.UUID = TOPIC.topic_uuid
     moved_at: datetime | None = None
-    metrics: Metrics = field(default_factory=Metrics)
+    metrics: Metrics = field(default_factory=Metrics)  # of the first worker
+    others: dict[str, Metrics] = field(default_factory=dict)  # of further ones, by address
     minutes: list[ServiceMinute] = field(default_factory=list)
     written: int = 0
 
     def sampler(self, checks: Checks | None = None) -> Sampler:
-        sources = Sources(self._stored, self._ends, {WORKER: self._worker}, lambda: self.requests)
+        sources = Sources(self._stored, self._ends, self._places, self._metrics, lambda: self.requests)
         return Sampler(sources, Keeper(self._load, self._keep), checks or Checks(lambda: self.now), lambda: self.now)
 
     async def after(self, seconds: float, sampler: Sampler, ticks: int = 1) -> None:
@@ -71,10 +73,13 @@ class World:
             raise BrokerUnreachable("Kafka: away")
         return TopicEnds(self.topic, dict.fromkeys(self.ends, 0), self.ends)
 
-    async def _worker(self) -> str:
+    async def _places(self) -> Sequence[str]:
+        return self.workers
+
+    async def _metrics(self, worker: str) -> str:
         if not self.worker:
             raise Unreachable("worker: away")
-        return generate_latest(self.metrics.registry).decode()
+        return generate_latest(self.others.get(worker, self.metrics).registry).decode()
 
     async def _load(self, since: datetime) -> Sequence[ServiceMinute]:
         if not self.database:
