@@ -23,6 +23,7 @@ ROLES = {
     "trainer": ("batch.settings", "BatchSettings"),
     "api": ("api.settings", "ApiSettings"),
     "dashboard": ("dashboard.settings", "BoardSettings"),
+    "prepare": ("cli.prepare.settings", "PrepareSettings"),
     "load": ("cli.sources.settings", "HistorySettings"),
     "replay": ("cli.sources.settings", "SourceSettings"),
 }

@@ -71,7 +71,7 @@ def template_database(postgres_server: EmbeddedPostgres) -> str:
     """The name of a migrated, empty database to copy."""
     from adapters.postgres.migrate import migrate
 
-    asyncio.run(ensure_database(postgres_server.admin, TEMPLATE, owner=OWNER))
+    ensure_database(postgres_server.admin, TEMPLATE, owner=OWNER)
     migrate(postgres_server.address(OWNER, TEMPLATE))
     return TEMPLATE
 

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
+from adapters.postgres.administration import administering
 from domain.errors import DatabaseUnreachable
 
 PROBE_SECONDS = 2.0
-GROUPS = ("tripcast_worker", "tripcast_board", "tripcast_api")
 
 
 async def database_answers(dsn: str, seconds: float = PROBE_SECONDS) -> bool:
@@ -21,29 +21,22 @@ async def database_answers(dsn: str, seconds: float = PROBE_SECONDS) -> bool:
         return False
 
 
-async def ensure_groups(admin: str) -> None:
-    """Create the group roles that the migrations grant to, so that the owner needs no right to create roles. Idempotent."""
-    async with _connection(admin) as connection:
-        for group in GROUPS:
-            if not await connection.fetchval("select true from pg_roles where rolname = $1", group):
-                await connection.execute(f"create role {_name(group)} nologin")
+def ensure_groups(admin: str) -> None:
+    """Create the group roles. Idempotent."""
+    with administering(admin) as administrator:
+        administrator.ensure_groups()
 
 
-async def ensure_login(admin: str, user: str, password: str, member_of: str | None = None) -> None:
+def ensure_login(admin: str, user: str, password: str, member_of: str | None = None) -> None:
     """Create the login user, or set its password. Idempotent."""
-    async with _connection(admin) as connection:
-        known = await connection.fetchval("select true from pg_roles where rolname = $1", user)
-        verb = "alter" if known else "create"
-        await connection.execute(f"{verb} role {_name(user)} login password {_text(password)}")
-        if member_of:
-            await connection.execute(f"grant {_name(member_of)} to {_name(user)}")
+    with administering(admin) as administrator:
+        administrator.ensure_login(user, password, member_of)
 
 
-async def ensure_database(admin: str, name: str, owner: str) -> None:
+def ensure_database(admin: str, name: str, owner: str) -> None:
     """Create the database. Idempotent."""
-    async with _connection(admin) as connection:
-        if not await connection.fetchval("select true from pg_database where datname = $1", name):
-            await connection.execute(f"create database {_name(name)} owner {_name(owner)}")
+    with administering(admin) as administrator:
+        administrator.ensure_database(name, owner)
 
 
 async def copy_database(admin: str, template: str, name: str, owner: str) -> None:
@@ -72,7 +65,3 @@ async def _connection(dsn: str) -> AsyncIterator[asyncpg.Connection]:
 
 def _name(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
-
-
-def _text(literal: str) -> str:
-    return "'" + literal.replace("'", "''") + "'"

@@ -27,10 +27,10 @@ class _LocalServer:
         return asyncio.run(local_server.database_answers(dsn))
 
     def ensure_groups(self, admin: str) -> None:
-        asyncio.run(local_server.ensure_groups(admin))
+        local_server.ensure_groups(admin)
 
     def ensure_login(self, admin: str, user: str, password: str, member_of: str | None) -> None:
-        asyncio.run(local_server.ensure_login(admin, user, password, member_of))
+        local_server.ensure_login(admin, user, password, member_of)
 
     def ensure_database(self, admin: str, name: str, owner: str) -> None:
-        asyncio.run(local_server.ensure_database(admin, name, owner))
+        local_server.ensure_database(admin, name, owner)

@@ -28,7 +28,7 @@ insert into trips (trip_id, vendor_id, passenger_count, pickup_at, pickup_latitu
 @pytest.fixture
 def empty_database(postgres_server: EmbeddedPostgres) -> Iterator[str]:
     name = f"empty_{uuid.uuid4().hex[:12]}"
-    asyncio.run(ensure_database(postgres_server.admin, name, owner=OWNER))
+    ensure_database(postgres_server.admin, name, owner=OWNER)
     yield postgres_server.address(OWNER, name)
     asyncio.run(drop_database(postgres_server.admin, name))
 
