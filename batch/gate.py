@@ -89,8 +89,9 @@ class ExamineProgram:
     build: BuildModel
     progress: Callable[[str], None]
 
-    def __call__(self, trips: PinnedTrips, pinned: Pinned, baseline: Baseline | None, limits: ModelLimits) -> Verdict:
-        """Without a baseline, only what holds without one is judged: that is how the first is recorded."""
+    def __call__(self, trips: PinnedTrips, pinned: Pinned, against: Baseline | ModelLimits) -> Verdict:
+        """Against limits alone, only what holds without a baseline is judged: that is how one is recorded."""
+        baseline = against if isinstance(against, Baseline) else None
         sha256 = trips_sha256(trips.trips, trips.completions)
         gates = [] if baseline is None else [pinned_gate(sha256, baseline.measured.trips_sha256)]
         if refusal(gates) is not None:
@@ -105,7 +106,7 @@ class ExamineProgram:
             again = self.build(Evidence(lesson.trips, lesson.completions))
         except (ModelRefused, NotEnoughTrips) as error:
             return Verdict([*gates, GateResult("training", passed=False, reason=str(error))])
-        compared = absolute_gates(measured, limits) if baseline is None else program_gates(measured, baseline)
+        compared = program_gates(measured, against) if isinstance(against, Baseline) else absolute_gates(measured, against)
         same = again.built is not None and self._answers(again.built, exam) == self._answers(judged.built, exam)
         return Verdict([*gates, *judged.gates, *compared, repeated_gate(same=same)], measured)
 

@@ -26,9 +26,9 @@ def baseline_at(path: Path) -> Baseline | None:
 
 
 def judge(
-    settings: BatchSettings, source: TripSource, pinned: Pinned, baseline: Baseline | None, progress: Progress
+    settings: BatchSettings, source: TripSource, pinned: Pinned, against: Baseline | ModelLimits, progress: Progress
 ) -> Verdict:
-    """Train and examine. Raises InvalidInput."""
+    """Train and examine, against a baseline, or against limits alone. Raises InvalidInput."""
     build = BuildModel(
         candidates=chosen(pinned.candidate),
         open_graph=Graph.open,
@@ -40,8 +40,7 @@ def judge(
     )
     progress("making the pinned trips")
     trips = PinnedTrips.read(source, datetime.now(UTC) if pinned.file else pinned.until)
-    limits = baseline.limits if baseline else ModelLimits()
-    return ExamineProgram(build, progress)(trips, pinned, baseline, limits)
+    return ExamineProgram(build, progress)(trips, pinned, against)
 
 
 def record(path: Path, verdict: Verdict, pinned: Pinned, limits: ModelLimits, reason: str) -> None:

@@ -228,7 +228,8 @@ def _slices(found: Measured, recorded: Measured, limits: ModelLimits) -> GateRes
         for name, old in parts.items()
         if old.trips >= limits.slice_least_trips
     ]
-    faults = [fault for by, name, old, new in judged for fault in _faults(f"{by} {name}", new, old, limits)]
+    found_faults = (fault for by, name, old, new in judged for fault in _faults(f"{by} {name}", new, old, limits))
+    faults = [fault for _, fault in sorted(found_faults, reverse=True)]  # the worst first
     ratios = [(new.mae_minutes / old.mae_minutes, f"{by} {name}") for by, name, old, new in judged if new]
     ratio, worst = max(ratios, default=(0.0, "none"))
     reason = "; ".join(faults[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")  # noqa: PLR2004 - enough to read
@@ -237,9 +238,10 @@ def _slices(found: Measured, recorded: Measured, limits: ModelLimits) -> GateRes
     return GateResult("slices", not faults, reason, {"slices": float(len(judged)), "worst_ratio": ratio})
 
 
-def _faults(name: str, new: Part | None, old: Part, limits: ModelLimits) -> Iterator[str]:
+def _faults(name: str, new: Part | None, old: Part, limits: ModelLimits) -> Iterator[tuple[float, str]]:
     count = new.trips if new else 0
     if new is None or abs(count - old.trips) > COUNT_TOLERANCE * old.trips:
-        yield f"{name} has {count:,} trips instead of {old.trips:,}"
+        yield float("inf"), f"{name} has {count:,} trips instead of {old.trips:,}"
     elif not new.mae_minutes <= limits.most_slice_ratio * old.mae_minutes:
-        yield f"{name}: error {new.mae_minutes:.2f} min is {new.mae_minutes / old.mae_minutes:.2f} times the recorded"
+        ratio = new.mae_minutes / old.mae_minutes
+        yield ratio, f"{name}: error {new.mae_minutes:.2f} min is {ratio:.2f} times the recorded"

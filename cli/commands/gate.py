@@ -48,13 +48,13 @@ def gate(
     recorded = bootstrap.baseline_at(baseline)
     if recorded is None and not record:
         raise InvalidInput(f"no baseline at {baseline}; `tripcast gate --record --reason ...` makes one")
-    pinned = recorded.pinned if recorded else Pinned()
+    pinned, limits = (recorded.pinned, recorded.limits) if recorded else (Pinned(), ModelLimits())
     if record:
         pinned = replace(pinned, file=trips.name if trips else None)
     bootstrap.check_source(pinned, trips)
     with Console(stderr=True).status("starting") as status:
         source = pinned_source(settings, pinned, trips, zones)
-        verdict = bootstrap.judge(settings, source, pinned, None if record else recorded, status.update)
+        verdict = bootstrap.judge(settings, source, pinned, limits if record or recorded is None else recorded, status.update)
     if markdown is not None:
         markdown.write_text("\n".join(markdown_of(verdict, recorded)) + "\n")
     if as_json:
@@ -62,7 +62,7 @@ def gate(
     else:
         _show(verdict, Console())
     if record:
-        bootstrap.record(baseline, verdict, pinned, recorded.limits if recorded else ModelLimits(), reason)
+        bootstrap.record(baseline, verdict, pinned, limits, reason)
         Console(stderr=True).print(f"Recorded in {baseline}; commit it.", highlight=False)
     elif verdict.refusal is not None:
         raise ModelRefused(f"the model gate: {verdict.refusal}")
