@@ -42,7 +42,8 @@ def page() -> str:
         "# Settings",
         "Every setting is an environment variable. The environment wins over a file `.env` in the current folder, and that "
         "over the `stack.env` that a running local stack leaves in its data folder. `tripcast config` shows the values in "
-        "force, where each comes from, and names `TRIPCAST_*` variables that mean nothing. Secrets are masked wherever they are shown.",
+        "force, where each comes from, and names `TRIPCAST_*` variables that mean nothing. Secrets are masked wherever they "
+        "are shown.",
         "## Of every role",
         _table(found, sorted(everywhere)),
         *(
