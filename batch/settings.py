@@ -27,3 +27,17 @@ class BatchSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySetting
     webhook: SecretStr | None = Field(
         None, description="Incoming webhook, as Slack has them, for what people should know of; without it nobody is told."
     )
+
+
+class DeploySettings(BatchSettings):
+    """What `tripcast deploy` needs beside the settings of the environment that it deploys to."""
+
+    source_mlflow: str = Field(
+        "http://127.0.0.1:5000", description="Address of the MLflow server that a deployment copies from."
+    )
+    source_model: str = Field(
+        "trip-duration", pattern=r"^[A-Za-z0-9._-]+$", description="Name of the registered model that a deployment copies from."
+    )
+    deploy_api: str = Field("", description="Addresses of the APIs that a deployment watches, comma-separated.")
+    deploy_workers: str = Field("", description="Addresses of the workers' metrics that a deployment watches, comma-separated.")
+    deploy_key: SecretStr | None = Field(None, description="Key for those APIs, where they ask for one; a reader's is enough.")

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "history": ("history", "Who was champion at any time and why: episodes, requests, gates, promotions."),
     "promote": ("promote", "Make a version champion."),
     "rollback": ("rollback", "Make the previous champion champion again."),
+    "deploy": ("deploy", "Copy a version from another environment, make it champion, watch, roll back."),
     "backtest": ("backtest", "Live through trip files with the closed loop, without Kafka."),
     "gate": ("gate", "Train on pinned trips and compare with the recorded baseline."),
     "policy": ("policy", "Check or show the policy of the closed loop."),

@@ -24,6 +24,7 @@ ROLES = {
     "api": ("api.settings", "ApiSettings"),
     "dashboard": ("dashboard.settings", "BoardSettings"),
     "prepare": ("cli.prepare.settings", "PrepareSettings"),
+    "deploy": ("batch.settings", "DeploySettings"),
     "load": ("cli.sources.settings", "HistorySettings"),
     "replay": ("cli.sources.settings", "SourceSettings"),
 }

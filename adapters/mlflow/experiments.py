@@ -31,6 +31,14 @@ MODEL_FOLDER = "model"
 ALREADY_THERE = "RESOURCE_ALREADY_EXISTS"
 
 
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """Verified files of another registry's version, and where they come from, for the record."""
+
+    folder: Path
+    origin: Mapping[str, str]
+
+
 @dataclass(slots=True)
 class Experiments:
     """One MLflow experiment and one registered model, both of the name `model`. Raises RegistryUnreachable."""
@@ -50,14 +58,16 @@ class Experiments:
     def record(
         self,
         name: str,
-        trained_from: TrainedFrom,
+        trained_from: TrainedFrom | None,
         parameters: Mapping[str, float | str],
         metrics: Mapping[str, float],
-        artifacts: Path,
+        artifacts: Path | None,
+        *,
+        command: str = "tripcast train",
     ) -> str:
-        """Write one finished run with the files of a folder; returns its id."""
+        """Write one finished run with the files of a folder; returns its id. `command`: which made it."""
         with self._translated():
-            run = self._client.create_run(self._experiment(), run_name=name, tags={"mlflow.source.name": "tripcast train"})
+            run = self._client.create_run(self._experiment(), run_name=name, tags={"mlflow.source.name": command})
             run_id: str = run.info.run_id
             now = run.info.start_time
             self._client.log_batch(
@@ -65,21 +75,27 @@ class Experiments:
                 metrics=[Metric(key, value, now, 0) for key, value in metrics.items()],
                 params=[Param(key, str(value)) for key, value in {"candidate": name, **parameters}.items()],
             )
-            self._client.log_inputs(run_id, [DatasetInput(_dataset(trained_from))])
-            self._client.log_artifacts(run_id, str(artifacts))
+            if trained_from is not None:
+                self._client.log_inputs(run_id, [DatasetInput(_dataset(trained_from))])
+            if artifacts is not None:
+                self._client.log_artifacts(run_id, str(artifacts))
             self._client.set_terminated(run_id)
         return run_id
 
-    def register(self, run_id: str, package: ModelPackage, metrics: Mapping[str, float]) -> int:
-        """Store the package as the run's ONNX model and make it a version, without an alias; returns its number."""
+    def register(self, run_id: str, package: ModelPackage, metrics: Mapping[str, float], copied: Copied | None = None) -> int:
+        """Store the package as the run's ONNX model and make it a version, without an alias; returns its number.
+
+        `copied`: the files are taken over byte for byte rather than written anew.
+        """
         with TemporaryDirectory() as temporary, self._translated():
             folder = Path(temporary) / MODEL_FOLDER
             _save(package, folder)
-            recorded = files.write(package, folder)
+            recorded = files.write(package, folder) if copied is None else files.copy(copied.folder, folder)
             self._client.log_artifacts(run_id, str(folder), MODEL_FOLDER)
             self._ensure_model()
             source = f"{self._client.get_run(run_id).info.artifact_uri}/{MODEL_FOLDER}"
             noted = tags.encode(package.kind, package.feature_schema, recorded, metrics)
+            noted |= tags.origin(copied.origin if copied else {})
             version = self._client.create_model_version(self.model, source, run_id, tags=noted, await_creation_for=0)
         return int(version.version)
 

@@ -9,6 +9,7 @@ KIND = "tripcast.kind"
 FEATURE_SCHEMA = "tripcast.feature_schema"
 METRIC = "tripcast.metric."
 FILE = "tripcast.file."
+ORIGIN = "tripcast.origin."
 _SIZE, _SHA256 = ".size_bytes", ".sha256"
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")  # a name from elsewhere becomes a path: no folders, no dots in front
 
@@ -20,6 +21,11 @@ def encode(kind: str, feature_schema: str, files: tuple[ModelFile, ...], metrics
         tags[f"{FILE}{file.name}{_SIZE}"] = str(file.size_bytes)
         tags[f"{FILE}{file.name}{_SHA256}"] = file.sha256
     return tags | {f"{METRIC}{name}": repr(value) for name, value in metrics.items()}
+
+
+def origin(of: Mapping[str, str]) -> dict[str, str]:
+    """The tags that say where a version was copied from."""
+    return {f"{ORIGIN}{name}": value for name, value in of.items()}
 
 
 def files(tags: Mapping[str, str]) -> tuple[ModelFile, ...]:

@@ -1,6 +1,7 @@
 """A model package as two files, `model.onnx` and `manifest.json`; verified before a byte of them is interpreted."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -48,10 +49,12 @@ def write(package: ModelPackage, folder: Path) -> tuple[ModelFile, ...]:
         warm_up_inputs=package.warm_up_inputs.tolist(),
         warm_up_outputs=package.warm_up_outputs.tolist(),
     )
-    contents = {GRAPH: package.graph, MANIFEST: msgspec.json.format(msgspec.json.encode(manifest))}
-    for name, content in contents.items():
-        (folder / name).write_bytes(content)
-    return tuple(ModelFile(name, len(content), hashlib.sha256(content).hexdigest()) for name, content in contents.items())
+    return _written({GRAPH: package.graph, MANIFEST: msgspec.json.format(msgspec.json.encode(manifest))}, folder)
+
+
+def copy(source: Path, folder: Path) -> tuple[ModelFile, ...]:
+    """Write both files of another folder, byte for byte; returns what the registry must record of them."""
+    return _written({name: (source / name).read_bytes() for name in (GRAPH, MANIFEST)}, folder)
 
 
 def read(version: ModelVersion, folder: Path) -> ModelPackage:
@@ -67,6 +70,12 @@ def read(version: ModelVersion, folder: Path) -> ModelPackage:
         return _package(graph, msgspec.json.decode(manifest, type=Manifest))
     except (msgspec.MsgspecError, ValueError) as error:
         raise ModelRefused(f"version {version.version}: {MANIFEST} is not a manifest of format 1: {error}") from error
+
+
+def _written(contents: Mapping[str, bytes], folder: Path) -> tuple[ModelFile, ...]:
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    return tuple(ModelFile(name, len(content), hashlib.sha256(content).hexdigest()) for name, content in contents.items())
 
 
 def _verified(version: int, file: ModelFile, folder: Path) -> bytes:

@@ -1,5 +1,6 @@
 """`tripcast gate`: is the model of this program as good as the recorded one?"""
 
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +29,7 @@ def gate(
     record: Annotated[bool, typer.Option("--record", help="Write the baseline anew from what is measured now.")] = False,
     reason: Annotated[str, typer.Option(help="Why it is recorded anew, for the record.")] = "",
     markdown: Annotated[Path | None, typer.Option(help="Write the comment for a pull request to this file.")] = None,
+    verdict_file: Annotated[Path | None, typer.Option("--verdict", help="Write the verdict as JSON to this file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
 ) -> None:
     """Train on pinned trips and compare with the recorded baseline. Exit code 6 when a gate fails.
@@ -55,6 +57,8 @@ def gate(
     with Console(stderr=True).status("starting") as status:
         source = pinned_source(settings, pinned, trips, zones)
         verdict = bootstrap.judge(settings, source, pinned, limits if record or recorded is None else recorded, status.update)
+    if verdict_file is not None:
+        verdict_file.write_text(json.dumps(_as_dict(verdict), indent=2) + "\n")
     if markdown is not None:
         markdown.write_text("\n".join(markdown_of(verdict, recorded)) + "\n")
     if as_json:
