@@ -29,5 +29,6 @@ secret() { # NAME KEY VALUE [KEY VALUE]...
 secret tripcast-admin password "${ADMIN_PASSWORD:-$(random 24)}"
 secret tripcast-logins owner "$(random 24)" worker "$(random 24)" board "$(random 24)" api "$(random 24)" mlflow "$(random 24)"
 secret tripcast-keys operator "$(key)" board "$(key)"
+secret tripcast-grafana password "$(random 24)"
 [ -z "${KAFKA_USER:-}" ] || secret tripcast-kafka user "$KAFKA_USER" password "${KAFKA_PASSWORD:?}"
 [ -z "${WEBHOOK:-}" ] || secret tripcast-webhook webhook "$WEBHOOK"
