@@ -9,6 +9,7 @@ import msgspec
 
 from docs._generate.fields import fields
 from docs._generate.markdown import code, join, json_block, sentence, table
+from domain.entities.rejections import Reason
 from schemas import headers
 from schemas.documents import FOLDER
 from schemas.events import (
@@ -28,7 +29,7 @@ PICKUP, DROPOFF = datetime(2025, 3, 14, 21, 30, tzinfo=UTC), datetime(2025, 3, 1
 EXAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
     TripStarted: TripStarted("trip-4711", 1, 2, PICKUP, Point(40.7527, -73.9772), Point(40.6413, -73.7781)),
     TripCompleted: TripCompleted("trip-4711", PICKUP, DROPOFF),
-    TripPredicted: TripPredicted("trip-4711", 2741.6, 1932.0, 3795.4, 1, "1-America/New_York", PICKUP, 3, 4711),
+    TripPredicted: TripPredicted("trip-4711", 2741.6, 1932.0, 3795.4, 1, "7b6c087b23a0", PICKUP, 3, 4711),
     LifecycleChanged: LifecycleChanged("model.promoted", "version 2", "trainer", "ahead in 1,400 pairs", DROPOFF),
     QualitySignal: QualitySignal(1, [SignalSpan(3, 4700, 4712, 1741987800000000, caught_up=True)], {}, 1, 0, "worker-1"),
 }
@@ -58,6 +59,9 @@ def page() -> str:
         "refused undecoded.",
         "## Headers",
         table(("header", "on", "value"), ((code(name), *HEADERS[name]) for name in _known_headers())),
+        "## Reasons",
+        "Why an event, a row of a file or a request is refused; the same names in reports, metrics and dead letters.",
+        table(("reason", "meaning"), ((code(reason.value), reason.description) for reason in Reason)),
         *(_event(event) for event in EVENTS),
     )
 
