@@ -44,6 +44,8 @@ class Candidate(Protocol):
     def fit(self, features: Matrix, seconds: Floats, threads: int, weights: Floats | None = None) -> Fitted:
         """Train on features of shape (n, f) and durations of shape (n,), each row counting as much as its weight.
 
+        The columns are FEATURES. (Those of ours that the course has too also learn from its eight, for comparison.)
+
         Needs at most n * f bytes beyond its inputs.
         """
         ...

@@ -65,9 +65,10 @@ def settings(world: World, mlflow_address: str, tmp_path: Path) -> BatchSettings
     )
 
 
-async def trained(settings: BatchSettings, subject: str, candidates: object) -> TrainingReport:
+async def trained(settings: BatchSettings, candidates: object) -> TrainingReport:
+    """As by hand."""
     settings = settings.model_copy(update={"train_candidates": str(candidates)})
-    report = await train_bootstrap.train(settings, TrainingRequest("ann", "a test", subject=subject), lambda _: None)
+    report = await train_bootstrap.train(settings, TrainingRequest("ann", "a test"), lambda _: None)
     assert report is not None
     return report
 
@@ -91,8 +92,8 @@ def test_the_example_passes_the_check_and_is_as_good_as_the_page_says(my_model: 
 async def test_a_model_of_ones_own_is_trained_promoted_and_served_alike_by_worker_and_api(
     settings: BatchSettings, world: World, my_model: Path, tmp_path: Path
 ) -> None:
-    first = await trained(settings, "first", "linear_regression")
-    mine = await trained(settings, "mine", my_model)
+    first = await trained(settings, "linear_regression")
+    mine = await trained(settings, my_model)
     assert (mine.best.candidate.name, mine.alias) == ("nine_inputs", Alias.CHALLENGER)
     registry = bootstrap.registry_of(settings)
     parameters = MlflowClient(settings.mlflow).get_run(registry.get(mine.version).run_id).data.params
@@ -126,9 +127,9 @@ async def test_a_model_of_ones_own_is_trained_promoted_and_served_alike_by_worke
 async def test_a_model_that_is_worse_than_the_champion_is_refused_by_the_gates(
     settings: BatchSettings, world: World, my_model: Path
 ) -> None:
-    await trained(settings, "first", "linear_regression")
+    await trained(settings, "linear_regression")
     change(my_model, "model.fit(features, seconds", "model.fit(features, 3 * seconds")
     with pytest.raises(ModelRefused, match="version 2 is not used: sound"):
-        await trained(settings, "mine", my_model)
+        await trained(settings, my_model)
     found = bootstrap.registry_of(settings).versions()
     assert [(each.kind, each.aliases) for each in found] == [("nine_inputs", ()), ("linear_regression", ("champion",))]
