@@ -10,7 +10,7 @@ KEDA_SCHEMAS := .venv-tools/keda
 .PHONY: check-kubernetes
 check-kubernetes: .venv/.test-ready .venv-tools/.ready ## Build every overlay and hold it against the schemas of Kubernetes and KEDA; needs Go 1.24 or newer
 	@if command -v go >/dev/null; then \
-	    $(MAKE) --no-print-directory $(KUSTOMIZE)-$(KUSTOMIZE_VERSION) $(KEDA_SCHEMAS)/$(KEDA_VERSION) \
+	    $(MAKE) --silent $(KUSTOMIZE)-$(KUSTOMIZE_VERSION) $(KEDA_SCHEMAS)/$(KEDA_VERSION) \
 	    && $(BIN)/python -m tests.clusters.check $(KUSTOMIZE)-$(KUSTOMIZE_VERSION) $(TOOLS)/kubernetes-validate $(KEDA_SCHEMAS)/$(KEDA_VERSION); \
 	else \
 	    echo "check-kubernetes: skipped, it needs Go 1.24 or newer (on Debian: golang-1.24 of backports)"; \

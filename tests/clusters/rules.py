@@ -93,7 +93,8 @@ def settings_exist(cluster: Cluster) -> Iterator[str]:
     known = {f"{PREFIX}{field.upper()}" for kind in roles().values() for field in kind.model_fields}
     given = {(entry, pod.name) for pod, container in _containers(cluster) for entry in _environment(container)}
     given |= {(name, "tripcast-settings") for name in cluster.settings()}
-    given |= {(path.upper(), pod.name) for pod in cluster.pods() for _, _, path in _secret_files(pod) if path.startswith(OURS)}
+    ours = [pod for pod in cluster.pods() if OURS in pod.containers[0]["image"]]
+    given |= {(path.upper(), pod.name) for pod in ours for _, _, path in _secret_files(pod)}
     for name, where in sorted(given):
         if name.startswith(PREFIX) and name not in known:
             yield f"{where}: {name} is no setting"
