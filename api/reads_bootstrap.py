@@ -12,6 +12,7 @@ from fastapi import APIRouter
 
 from adapters.environment.origins import all_settings
 from adapters.files.policies import read_policy
+from adapters.kafka.broker import Broker
 from adapters.kafka.replaying import replaying
 from adapters.kafka.topic_ends import EndsOfTopic
 from adapters.mlflow.registry import Registry
@@ -138,7 +139,7 @@ async def _opened(settings: ApiSettings, checks: Checks, metrics: Metrics, matur
         pools = await _opened_pools(stack, settings)
         web = await stack.enter_async_context(WebReader())
         others = Others(web, Instances(addresses(settings.api_workers), addresses_of))
-        ends = EndsOfTopic(settings.kafka, settings.topic_prefix + TRIP_EVENTS.name)
+        ends = EndsOfTopic(Broker.of(settings), settings.topic_prefix + TRIP_EVENTS.name)
         stack.push_async_callback(ends.close)
         keeper = Keeper(partial(minutes_since, pools.own), partial(write_minute, pools.own))
         sampler = Sampler(_sources(settings, pools, ends, others, metrics), keeper, checks)
@@ -232,7 +233,7 @@ def other_answers(settings: ApiSettings, pools: Pools, grid: AreaGrid, maturity:
         letters=partial(newest_letters, read),
         letter=partial(one_letter, read),
         with_bytes=DeadLetters(pools.own),
-        replaying=lambda: replaying(settings.kafka, settings.topic_prefix + TRIP_EVENTS.name, REPLAY_SECONDS),
+        replaying=lambda: replaying(Broker.of(settings), settings.topic_prefix + TRIP_EVENTS.name, REPLAY_SECONDS),
         roles=partial(statuses, other_roles(settings, others)),
         pools=pools.told,
         settings=partial(settings_in_force, settings),

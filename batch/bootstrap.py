@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import structlog
 
+from adapters.kafka.broker import Broker
 from adapters.kafka.lifecycle import announce as publish
 from adapters.mlflow.registry import Registry
 from adapters.mlflow.rest import MlflowRest
@@ -133,7 +134,7 @@ def announcing(settings: BatchSettings) -> Announce:
 
     async def announce(event: LifecycleEvent) -> None:
         try:
-            await publish(settings.kafka, f"{settings.topic_prefix}{MODEL_LIFECYCLE.name}", event)
+            await publish(Broker.of(settings), f"{settings.topic_prefix}{MODEL_LIFECYCLE.name}", event)
         except BrokerUnreachable as error:
             log.warning("lifecycle_not_announced", kind=event.kind, subject=event.subject, error=str(error))
 

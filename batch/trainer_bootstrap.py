@@ -14,6 +14,7 @@ import structlog
 from adapters.health.process import register_process, watched_loop
 from adapters.health.server import Health, serving
 from adapters.health.state import State, register_state
+from adapters.kafka.broker import Broker
 from adapters.kafka.lifecycle import Done, listening
 from adapters.kafka.topics import end_offsets
 from adapters.postgres import requests as stored
@@ -122,7 +123,7 @@ def watchers(settings: BatchSettings, pool: Pool) -> list[Coroutine[Any, Any, No
     topic = f"{settings.topic_prefix}{TRIP_EVENTS.name}"
 
     async def offsets() -> tuple[dict[int, int], dict[int, int]]:
-        return await stored_offsets(pool), await end_offsets(settings.kafka, topic)
+        return await stored_offsets(pool), await end_offsets(Broker.of(settings), topic)
 
     clock = bootstrap.SystemClock()
     watch = WatchProgress(offsets, Journal(pool), lambda: alone(pool, "progress"), clock, time.monotonic, WATCH_SECONDS)
@@ -144,7 +145,7 @@ def _trainer(settings: BatchSettings, pool: Pool, train: RunTraining) -> Trainer
 
     def listen() -> AbstractAsyncContextManager[AsyncIterator[tuple[LifecycleChanged, Done]]]:
         topic = f"{settings.topic_prefix}{MODEL_LIFECYCLE.name}"
-        return listening(settings.kafka, topic, f"{settings.topic_prefix}tripcast-trainer")
+        return listening(Broker.of(settings), topic, f"{settings.topic_prefix}tripcast-trainer")
 
     answer = answering(settings, pool, train)
     return Trainer(first_is_due, train, Requests(pool), answer, listen, settings.trainer_poll_seconds)

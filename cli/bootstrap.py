@@ -8,6 +8,7 @@ from pathlib import Path
 
 from adapters.environment.settings import PolicySettings, PostgresSettings
 from adapters.files.policies import read_policy
+from adapters.kafka.broker import Broker
 from adapters.kafka.replaying import replaying
 from adapters.kafka.topics import ensure_topics
 from adapters.postgres.api_keys import ApiKeys
@@ -79,7 +80,7 @@ async def api_keys(settings: OperatorSettings) -> AsyncIterator[ApiKeys]:
 @asynccontextmanager
 async def republishing(settings: OperatorSettings) -> AsyncIterator[Publish]:
     """Publishing dead letters to the trip events topic again, byte for byte. Raises BrokerUnreachable."""
-    async with replaying(settings.kafka, settings.topic_prefix + TRIP_EVENTS.name) as publish:
+    async with replaying(Broker.of(settings), settings.topic_prefix + TRIP_EVENTS.name) as publish:
         yield publish
 
 

@@ -16,6 +16,7 @@ from domain.errors import Unreachable
 from schemas.events import LifecycleChanged
 from stream.hot_path import FLUSH_SECONDS, HotPath, Parts
 from stream.monitor_host import MonitorHost
+from stream.ports import Broker
 from stream.watch import Watch
 
 log = structlog.get_logger("tripcast.stream")
@@ -132,14 +133,15 @@ class Application(faust.App):
         self.add_dependency(self.hot)
 
 
-def create_application(name: str, broker: str, topics: Topics, folder: Path, open_parts: OpenParts) -> Application:
+def create_application(name: str, broker: Broker, topics: Topics, folder: Path, open_parts: OpenParts) -> Application:
     """Put the application together; nothing is opened. `name` is this worker's own, so that each hears every message.
 
     Faust keeps nothing of ours in `folder`, but creates one wherever it starts.
     """
     application = Application(
         name,
-        broker=[f"kafka://{address}" for address in broker.split(",")],
+        broker=[f"kafka://{address}" for address in broker.servers.split(",")],
+        broker_credentials=_credentials(broker),
         datadir=folder,
         web_enabled=False,
         store="memory://",
@@ -152,6 +154,14 @@ def create_application(name: str, broker: str, topics: Topics, folder: Path, ope
     _follow_lifecycle(application, topics.lifecycle)
     _follow_signals(application, topics.signals)
     return application
+
+
+def _credentials(broker: Broker) -> faust.Credentials | None:
+    login, tls = broker.login, broker.tls()
+    if login is not None:
+        secret = login.password.get_secret_value()
+        return faust.SASLCredentials(username=login.user, password=secret, ssl_context=tls, mechanism=login.mechanism)
+    return faust.SSLCredentials(tls) if tls is not None else None
 
 
 def _follow_lifecycle(application: Application, topic: str) -> None:

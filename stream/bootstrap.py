@@ -17,8 +17,9 @@ import structlog
 from adapters.health.process import register_process, watched_loop
 from adapters.health.server import Health, serving
 from adapters.health.state import State, register_state
+from adapters.kafka.broker import Broker
 from adapters.kafka.consumer import EventConsumer
-from adapters.kafka.probe import broker_answers
+from adapters.kafka.probe import reach
 from adapters.kafka.producer import RecordProducer
 from adapters.kafka.publisher import Publisher
 from adapters.mlflow.registry import Registry
@@ -28,7 +29,7 @@ from adapters.postgres.connection import open_pool
 from adapters.postgres.scored_history import ScoredHistory
 from adapters.postgres.stream_store import Streams
 from domain.areas import AreaGrid
-from domain.errors import BrokerUnreachable, TripcastError
+from domain.errors import TripcastError
 from domain.features import feature_schema
 from domain.services.follow_champion import FollowChampion
 from domain.services.follow_shadow import FollowShadow
@@ -99,7 +100,7 @@ def create_worker(settings: WorkerSettings, models: Models, decode_one: Decode =
 
     policy_of(settings)  # a policy that cannot be used is told at once
     topics = Topics(_topic(settings, MODEL_LIFECYCLE.name), _topic(settings, QUALITY_SIGNALS.name))
-    return create_application(_name(settings), settings.kafka, topics, _faust_folder(settings), open_parts)
+    return create_application(_name(settings), Broker.of(settings), topics, _faust_folder(settings), open_parts)
 
 
 def follow_registry(settings: WorkerSettings) -> Models:
@@ -112,7 +113,7 @@ def follow_registry(settings: WorkerSettings) -> Models:
 @asynccontextmanager
 async def _opened(settings: WorkerSettings, models: Models, decode_one: Decode, stopping: Stopping) -> AsyncIterator[Parts]:
     """Health first; then the database and the broker, as soon as they are there."""
-    metrics, readiness, progress = Metrics(), Readiness(), Progress()
+    metrics, readiness, progress, broker = Metrics(), Readiness(), Progress(), Broker.of(settings)
     patience = Patience(readiness)
     register_process(metrics.registry)
     register_state(metrics.registry, State(lambda: readiness.ready()[0], lambda: progress.alive()[0], readiness.parts))
@@ -122,12 +123,13 @@ async def _opened(settings: WorkerSettings, models: Models, decode_one: Decode, 
         watched_loop(metrics.registry),
     ):
         pool = await patience("open_database", lambda: open_pool(settings, "tripcast-worker"), unless=stopping)
-        await patience("open_broker", lambda: _broker(settings.kafka), unless=stopping)
+        # Faust gives up where no broker answers at its start; so it starts when one does.
+        await patience("open_broker", lambda: reach(broker), unless=stopping)
         metrics.pool(pool.get_size, pool.get_idle_size)
-        producer, signals = RecordProducer(settings.kafka), RecordProducer(settings.kafka, deadline_seconds=SIGNAL_SECONDS)
+        producer, signals = RecordProducer(broker), RecordProducer(broker, deadline_seconds=SIGNAL_SECONDS)
         spans = _spans(settings)
         store, ledger = Streams(pool), Ledger()
-        events = EventConsumer(settings.kafka, _topic(settings, TRIP_EVENTS.name), _topic(settings, settings.worker_group))
+        events = EventConsumer(broker, _topic(settings, TRIP_EVENTS.name), _topic(settings, settings.worker_group))
         grid = AreaGrid(settings.rules().area)
         tally = TallyCommits(ScoredHistory(pool, grid), grid, metrics, _name(settings))
         send = partial(signals.send, _topic(settings, QUALITY_SIGNALS.name), SIGNAL_KEY)
@@ -177,12 +179,6 @@ def _spans(settings: WorkerSettings) -> "SpanExport | None":
     from adapters.telemetry.spans import Spans  # noqa: PLC0415 - loads OpenTelemetry's SDK
 
     return Spans(settings.otlp, "tripcast-worker", _name(settings), version("tripcast"))
-
-
-async def _broker(address: str) -> None:
-    """Faust gives up where no broker answers at its start; so it starts when one does."""
-    if not await broker_answers(address):
-        raise BrokerUnreachable(f"Kafka at {address} does not answer: is it running?")
 
 
 def _lagging(ledger: Ledger, events: EventConsumer) -> bool:

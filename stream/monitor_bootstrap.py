@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from adapters.files.policies import read_policy
+from adapters.kafka.broker import Broker
 from adapters.kafka.lifecycle import announce
 from adapters.kafka.topics import end_offsets, topic_source
 from adapters.postgres.connection import Pool
@@ -30,17 +31,17 @@ LOCK = "closed loop"
 class InputTopic:
     """Implements `stream.monitor_ports.EventTopic`."""
 
-    kafka: str
+    broker: Broker
     name: str
     store: StreamStore
 
     async def source_id(self) -> int:
         """The number of its present incarnation."""
-        return await self.store.register(await topic_source(self.kafka, self.name))
+        return await self.store.register(await topic_source(self.broker, self.name))
 
     async def ends(self) -> Mapping[int, int]:
         """The offsets after the last records."""
-        return await end_offsets(self.kafka, self.name)
+        return await end_offsets(self.broker, self.name)
 
 
 def policy_of(settings: WorkerSettings) -> Policy:
@@ -62,9 +63,9 @@ def monitor_parts(
     return MonitorParts(
         leadership=Leadership(settings, LOCK),
         store=LoopStore(pool, grid, policy.time.maturity_minutes),
-        topic=InputTopic(settings.kafka, f"{settings.topic_prefix}{TRIP_EVENTS.name}", store),
+        topic=InputTopic(Broker.of(settings), f"{settings.topic_prefix}{TRIP_EVENTS.name}", store),
         registered=registered,
-        announce=partial(announce, settings.kafka, f"{settings.topic_prefix}{MODEL_LIFECYCLE.name}"),
+        announce=partial(announce, Broker.of(settings), f"{settings.topic_prefix}{MODEL_LIFECYCLE.name}"),
         new_loop=lambda: Loop(policy, RiverDetector, grid, clock),
         timing=policy.time,
         metrics=MonitorMetrics(metrics.registry),

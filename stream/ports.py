@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from ssl import SSLContext
 from typing import Protocol
 
 import numpy as np
+from pydantic import SecretStr
 
 from domain.entities.rejections import DeadLetter
 from domain.entities.streams import StreamSource
@@ -41,6 +43,33 @@ class Record(Protocol):
 
 
 Records = Mapping[int, Sequence[Record]]
+
+
+class Login(Protocol):
+    """Who we are to Kafka; `mechanism` as SASL calls it."""
+
+    @property
+    def mechanism(self) -> str: ...  # noqa: D102
+
+    @property
+    def user(self) -> str: ...  # noqa: D102
+
+    @property
+    def password(self) -> SecretStr: ...  # noqa: D102
+
+
+class Broker(Protocol):
+    """Where Kafka is (host:port, comma-separated) and how one gets in."""
+
+    @property
+    def servers(self) -> str: ...  # noqa: D102
+
+    @property
+    def login(self) -> Login | None: ...  # noqa: D102
+
+    def tls(self) -> SSLContext | None:
+        """None where nothing is encrypted."""
+        ...
 
 
 class EventSource(Protocol):

@@ -22,6 +22,7 @@ from aiokafka.structs import ConsumerRecord
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.environment.settings import KafkaSettings
+from adapters.kafka.broker import Broker
 from adapters.kafka.producer import Delivered, RecordProducer
 from adapters.kafka.topics import end_offsets, ensure_topics
 from cli.embedded.ports import HOST, free_ports
@@ -115,13 +116,13 @@ class World:
 
     async def publish(self, events: Sequence[TripStarted | TripCompleted], headers: Any = None) -> None:
         """As a producer does: keyed by trip id. `headers` of each, if any."""
-        async with RecordProducer(self.kafka) as producer:
+        async with RecordProducer(Broker(self.kafka)) as producer:
             keys = [event.trip_id.encode() for event in events]
             values = [msgspec.json.encode(event) for event in events]
             await producer.publish(f"{self.prefix}trip-events", keys, values, headers)
 
     async def send(self, key: bytes | None, value: bytes | None, partition: int = 0, headers: Any = ()) -> Delivered:
-        async with RecordProducer(self.kafka) as producer:
+        async with RecordProducer(Broker(self.kafka)) as producer:
             return await producer.send(f"{self.prefix}trip-events", key, value, headers, partition=partition)
 
     async def rows(self, query: str, *arguments: object) -> list[asyncpg.Record]:
@@ -136,7 +137,7 @@ class World:
 
     async def drained(self, deadline: float = DEADLINE_SECONDS) -> None:
         """Return when every event of the topic is accounted for and its predictions are published."""
-        ends = await end_offsets(self.kafka, f"{self.prefix}trip-events")
+        ends = await end_offsets(Broker(self.kafka), f"{self.prefix}trip-events")
 
         async def done() -> bool:
             rows = await self.rows(
@@ -150,7 +151,7 @@ class World:
     async def published(self, topic: str = "trip-predictions") -> list[ConsumerRecord]:
         """Everything that is in an output topic now, in order of partition and offset."""
         name = f"{self.prefix}{topic}"
-        ends = await end_offsets(self.kafka, name)
+        ends = await end_offsets(Broker(self.kafka), name)
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self.kafka, enable_auto_commit=False, max_partition_fetch_bytes=10_000_000
         )

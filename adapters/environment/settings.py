@@ -8,7 +8,7 @@ has a setting wins: the environment, a `.env` file, the folder of secrets, `stac
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
@@ -146,6 +146,15 @@ class KafkaSettings(Settings):
     """Kafka."""
 
     kafka: str = Field("127.0.0.1:9092", description="Bootstrap servers, host:port, comma-separated.")
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="What the listener expects; SSL encrypts, SASL asks who we are."
+    )
+    kafka_ca: Path | None = Field(None, description="Certificates of the authority, PEM; without it the system's authorities.")
+    kafka_certificate: Path | None = Field(None, description="Our own certificate, PEM, where Kafka asks for one.")
+    kafka_key: Path | None = Field(None, description="Its private key, PEM, unless it is in the certificate's file.")
+    kafka_sasl: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = Field("SCRAM-SHA-512", description="Mechanism of SASL.")
+    kafka_user: str = Field("", description="User name of SASL.")
+    kafka_password: SecretStr | None = Field(None, description="Password of SASL.")
     topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]*$", description="Put before every topic name.")
     partitions: int = Field(6, ge=1, le=1000, description="Partitions of trip-events and trip-predictions when created.")
     replication: int = Field(1, ge=1, le=9, description="Replication factor of topics when created.")

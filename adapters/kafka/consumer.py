@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka import errors as kafka
 
 from adapters.kafka.bootstrap import whole
+from adapters.kafka.broker import Broker
 from adapters.kafka.topics import READ_COMMITTED, topic_source
 from domain.entities.streams import StreamSource
 from domain.errors import BrokerUnreachable
@@ -31,12 +32,12 @@ class EventConsumer:
     group takes partitions away. When the client library gives up, the next `open` builds a new one.
     """
 
-    def __init__(self, kafka_address: str, topic: str, group: str) -> None:
+    def __init__(self, broker: Broker, topic: str, group: str) -> None:
         self.generation = 0
         self.assigned: frozenset[int] = frozenset()
         self.changed = asyncio.Event()
         self.before_revoke: Callable[[], Awaitable[None]] | None = None
-        self._address, self._topic, self._group = kafka_address, topic, group
+        self._broker, self._topic, self._group = broker, topic, group
         self._client: AIOKafkaConsumer | None = None
         self._hint: asyncio.Task[None] | None = None
 
@@ -45,7 +46,7 @@ class EventConsumer:
         if self._client is not None:
             return
         client = AIOKafkaConsumer(
-            bootstrap_servers=self._address,
+            **self._broker.options(),
             client_id="tripcast-worker",
             group_id=self._group,
             enable_auto_commit=False,
@@ -79,7 +80,7 @@ class EventConsumer:
 
     async def source(self) -> StreamSource:
         """Which incarnation of the topic is being read."""
-        return await topic_source(self._address, self._topic)
+        return await topic_source(self._broker, self._topic)
 
     def seek(self, partition: int, offset: int) -> None:
         """Read this partition from `offset` on. Raises KeyError when it is not assigned any more."""
@@ -160,7 +161,7 @@ class EventConsumer:
 
     async def _offsets(self, which: str, partitions: Sequence[int]) -> dict[int, int]:
         if self._client is None:
-            raise BrokerUnreachable(f"Kafka at {self._address} is not connected")
+            raise BrokerUnreachable(f"Kafka at {self._broker} is not connected")
         async with self._translated(), asyncio.timeout(REQUEST_SECONDS):
             found = await getattr(self._client, which)([self._at(number) for number in partitions])
         return {topic_partition.partition: offset for topic_partition, offset in found.items()}
@@ -184,7 +185,7 @@ class EventConsumer:
         try:
             yield
         except (kafka.KafkaError, OSError) as error:  # TimeoutError is an OSError
-            raise BrokerUnreachable(f"Kafka at {self._address}: {type(error).__name__}") from error
+            raise self._broker.unreachable(error) from error
 
 
 class _Listener(ConsumerRebalanceListener):

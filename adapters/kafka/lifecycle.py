@@ -10,9 +10,9 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from adapters.kafka.bootstrap import whole
+from adapters.kafka.broker import Broker
 from adapters.kafka.producer import RecordProducer
 from domain.entities.models import LifecycleEvent
-from domain.errors import BrokerUnreachable
 from schemas.events import LifecycleChanged
 
 ANNOUNCE_SECONDS = 10.0
@@ -20,22 +20,22 @@ MAX_TRAINING_MS = 6 * 3600 * 1000  # between two looks at the topic lies a whole
 Done = Callable[[], Awaitable[None]]
 
 
-async def announce(kafka_address: str, topic: str, event: LifecycleEvent) -> None:
+async def announce(broker: Broker, topic: str, event: LifecycleEvent) -> None:
     """Publish the event, keyed by its kind. Raises BrokerUnreachable."""
     message = LifecycleChanged(event.kind, event.subject, event.actor, event.reason, event.at.astimezone(UTC))
-    async with RecordProducer(kafka_address, deadline_seconds=ANNOUNCE_SECONDS) as producer:
+    async with RecordProducer(broker, deadline_seconds=ANNOUNCE_SECONDS) as producer:
         await producer.send(topic, event.kind.encode(), msgspec.json.encode(message))
 
 
 @asynccontextmanager
-async def listening(kafka_address: str, topic: str, group: str) -> AsyncIterator[AsyncIterator[tuple[LifecycleChanged, Done]]]:
+async def listening(broker: Broker, topic: str, group: str) -> AsyncIterator[AsyncIterator[tuple[LifecycleChanged, Done]]]:
     """Messages from where the group left off, each with a call that says it is dealt with. Raises BrokerUnreachable.
 
     A message that is not dealt with comes again after a restart. What cannot be decoded is skipped: it asks for nothing.
     """
     consumer = AIOKafkaConsumer(
         topic,
-        bootstrap_servers=kafka_address,
+        **broker.options(),
         group_id=group,
         client_id="tripcast-trainer",
         enable_auto_commit=False,
@@ -47,7 +47,7 @@ async def listening(kafka_address: str, topic: str, group: str) -> AsyncIterator
         await consumer.start()
         yield _messages(consumer)
     except (KafkaError, OSError) as error:
-        raise BrokerUnreachable(f"Kafka at {kafka_address} does not give {topic}: {type(error).__name__}") from error
+        raise broker.unreachable(error, f"does not give {topic}") from error
     finally:
         await consumer.stop()
 

@@ -9,42 +9,53 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from adapters.kafka.bootstrap import whole
+from adapters.kafka.broker import Broker
 from domain.errors import BrokerUnreachable
 
 PROBE_SECONDS = 2.0
 
 
-async def broker_answers(address: str, seconds: float = PROBE_SECONDS) -> bool:
+async def broker_answers(broker: Broker, seconds: float = PROBE_SECONDS) -> bool:
     """Whether a metadata request is answered within `seconds` and names a broker. Never raises for a broker's faults."""
-    client = _client(address, seconds)
+    try:
+        await reach(broker, seconds)
+    except BrokerUnreachable:
+        return False
+    return True
+
+
+async def reach(broker: Broker, seconds: float = PROBE_SECONDS) -> None:
+    """Have a metadata request answered within `seconds`. Raises BrokerUnreachable that says why not."""
+    client = _client(broker, seconds)
     try:
         async with asyncio.timeout(seconds):
             with quiet():
                 await client.bootstrap()
-            return bool(client.cluster.brokers())
-    except (KafkaError, OSError):  # TimeoutError is an OSError
-        return False
+    except (KafkaError, OSError) as error:  # TimeoutError is an OSError
+        raise broker.unreachable(error) from error
     finally:
         await client.close()
+    if not client.cluster.brokers():
+        raise BrokerUnreachable(f"Kafka at {broker} names no broker yet")
 
 
-async def partition_counts(address: str, topics: Sequence[str], seconds: float = 10.0) -> dict[str, int]:
+async def partition_counts(broker: Broker, topics: Sequence[str], seconds: float = 10.0) -> dict[str, int]:
     """How many partitions each of the topics has; 0 for one that is not there. Raises BrokerUnreachable."""
-    client = _client(address, seconds)
+    client = _client(broker, seconds)
     try:
         async with asyncio.timeout(seconds):
             await client.bootstrap()
             cluster = await client.fetch_all_metadata()
     except (KafkaError, OSError) as error:
-        raise BrokerUnreachable(f"Kafka at {address} does not answer") from error
+        raise broker.unreachable(error) from error
     finally:
         await client.close()
     return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in topics}
 
 
-def _client(address: str, seconds: float) -> AIOKafkaClient:
+def _client(broker: Broker, seconds: float) -> AIOKafkaClient:
     milliseconds = int(seconds * 1000)
-    return whole(AIOKafkaClient(bootstrap_servers=address, request_timeout_ms=milliseconds, client_id="tripcast-probe"))
+    return whole(AIOKafkaClient(**broker.options(), request_timeout_ms=milliseconds, client_id="tripcast-probe"))
 
 
 @contextmanager

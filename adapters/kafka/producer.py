@@ -18,6 +18,7 @@ from aiokafka.errors import (
 )
 
 from adapters.kafka.bootstrap import whole
+from adapters.kafka.broker import Broker
 from adapters.kafka.partitioner import partitions_of
 from domain.errors import BrokerUnreachable, InvalidInput
 from schemas.topics import MAX_RECORD_BYTES, QUARANTINE_HEADROOM_BYTES
@@ -52,8 +53,8 @@ class RecordProducer:
     that is too large for the topic.
     """
 
-    def __init__(self, bootstrap_servers: str, *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
-        self._bootstrap_servers = bootstrap_servers
+    def __init__(self, broker: Broker, *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
+        self._broker = broker
         self._deadline_seconds = deadline_seconds
         self._current: AIOKafkaProducer | None = None
         self._opening = asyncio.Lock()
@@ -111,7 +112,7 @@ class RecordProducer:
         except TimeoutError as error:
             await self._abandon(producer, grace_seconds=0.0)
             raise BrokerUnreachable(
-                f"Kafka at {self._bootstrap_servers} did not take {what} within {self._deadline_seconds:g} s: is it running?"
+                f"Kafka at {self._broker} did not take {what} within {self._deadline_seconds:g} s: is it running?"
             ) from error
         except (KafkaError, OSError) as error:
             # A batch that the broker refuses leaves a hole in aiokafka's sequence numbers, so that every later batch of its
@@ -127,7 +128,7 @@ class RecordProducer:
 
     async def _open(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap_servers,
+            **self._broker.options(),
             client_id="tripcast",
             enable_idempotence=True,
             acks="all",
@@ -151,10 +152,10 @@ class RecordProducer:
 
     def _translated(self, error: KafkaError | OSError, what: str) -> BrokerUnreachable | InvalidInput:
         if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
-            return InvalidInput(f"a record for {what} is larger than Kafka at {self._bootstrap_servers} accepts")
+            return InvalidInput(f"a record for {what} is larger than Kafka at {self._broker} accepts")
         if isinstance(error, UnknownTopicOrPartitionError):
-            return BrokerUnreachable(f"Kafka at {self._bootstrap_servers} has no topic {what}: run `tripcast migrate`")
-        return BrokerUnreachable(f"Kafka at {self._bootstrap_servers} did not take {what}: {type(error).__name__}")
+            return BrokerUnreachable(f"Kafka at {self._broker} has no topic {what}: run `tripcast migrate`")
+        return self._broker.unreachable(error, f"did not take {what}")
 
 
 async def _publish_slice(

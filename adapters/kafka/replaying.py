@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
+from adapters.kafka.broker import Broker
 from adapters.kafka.producer import DEADLINE_SECONDS, RecordProducer
 from domain.entities.rejections import StoredDeadLetter
 from schemas.headers import REPLAY_OF
@@ -12,10 +13,10 @@ Publish = Callable[[StoredDeadLetter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def replaying(kafka_address: str, topic: str, deadline_seconds: float = DEADLINE_SECONDS) -> AsyncIterator[Publish]:
+async def replaying(broker: Broker, topic: str, deadline_seconds: float = DEADLINE_SECONDS) -> AsyncIterator[Publish]:
     """Gives what publishes one letter and returns when it is stored. Raises BrokerUnreachable."""
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # what it complains of reaches the user as our error
-    async with RecordProducer(kafka_address, deadline_seconds=deadline_seconds) as producer:
+    async with RecordProducer(broker, deadline_seconds=deadline_seconds) as producer:
 
         async def publish(stored: StoredDeadLetter) -> None:
             letter = stored.letter

@@ -8,6 +8,7 @@ from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.offset import OffsetRequest
 
 from adapters.kafka.bootstrap import whole
+from adapters.kafka.broker import Broker
 from adapters.kafka.metadata import TopicIdsRequest
 from adapters.kafka.probe import quiet
 from domain.entities.service import TopicEnds
@@ -21,8 +22,8 @@ COMMITTED = 1  # isolation level: the records of a transaction count when it is 
 class EndsOfTopic:
     """Asks for one topic; must be asked once at a time. After an error the next question connects anew."""
 
-    def __init__(self, kafka_address: str, topic: str, seconds: float = 2.0) -> None:
-        self._address, self._topic, self._seconds = kafka_address, topic, seconds
+    def __init__(self, broker: Broker, topic: str, seconds: float = 2.0) -> None:
+        self._broker, self._topic, self._seconds = broker, topic, seconds
         self._client: AIOKafkaClient | None = None
 
     async def __call__(self) -> TopicEnds:
@@ -32,7 +33,7 @@ class EndsOfTopic:
                 return await self._ask()
         except (KafkaError, OSError) as error:  # TimeoutError is an OSError
             await self.close()
-            raise BrokerUnreachable(f"Kafka at {self._address} does not answer") from error
+            raise self._broker.unreachable(error) from error
         except BaseException:
             await self.close()
             raise
@@ -50,7 +51,7 @@ class EndsOfTopic:
         found = response.to_object()
         [topic] = found["topics"]
         if topic["error_code"]:
-            raise BrokerUnreachable(f"Kafka at {self._address} has no topic {self._topic}: run `tripcast migrate`")
+            raise BrokerUnreachable(f"Kafka at {self._broker} has no topic {self._topic}: run `tripcast migrate`")
         source = StreamSource(found["cluster_id"], self._topic, topic["topic_id"])
         leaders = {each["partition"]: each["leader"] for each in topic["partitions"]}
         return TopicEnds(source, await self._offsets(client, leaders, FIRST), await self._offsets(client, leaders, NEXT))
@@ -59,7 +60,7 @@ class EndsOfTopic:
         if self._client is None:
             self._client = whole(
                 AIOKafkaClient(
-                    bootstrap_servers=self._address,
+                    **self._broker.options(),
                     request_timeout_ms=int(self._seconds * 1000),
                     client_id="tripcast-api",
                 )

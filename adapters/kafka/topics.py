@@ -12,6 +12,7 @@ from aiokafka.client import AIOKafkaClient
 
 from adapters.environment.settings import KafkaSettings
 from adapters.kafka.bootstrap import whole
+from adapters.kafka.broker import Broker
 from adapters.kafka.metadata import TopicIdsRequest, TopicIdsResponse
 from domain.entities.streams import StreamSource
 from domain.errors import BrokerUnreachable, InvalidInput
@@ -37,10 +38,10 @@ async def ensure_topics(settings: KafkaSettings) -> list[str]:
         return sorted(missing)
 
 
-async def topic_source(kafka_address: str, topic: str) -> StreamSource:
+async def topic_source(broker: Broker, topic: str) -> StreamSource:
     """Which incarnation of the topic the broker has now. Raises BrokerUnreachable, also when there is no such topic."""
-    async with _within_deadline(kafka_address):
-        client = whole(AIOKafkaClient(bootstrap_servers=kafka_address, request_timeout_ms=_milliseconds(REQUEST_SECONDS)))
+    async with _within_deadline(broker):
+        client = whole(AIOKafkaClient(**broker.options(), request_timeout_ms=_milliseconds(REQUEST_SECONDS)))
         try:
             await client.bootstrap()
             response: TopicIdsResponse = await client.send(client.get_random_node(), TopicIdsRequest([topic]))
@@ -49,19 +50,19 @@ async def topic_source(kafka_address: str, topic: str) -> StreamSource:
     found = response.to_object()
     [description] = found["topics"]
     if description["error_code"]:
-        raise BrokerUnreachable(f"Kafka at {kafka_address} has no topic {topic}: run `tripcast migrate`")
+        raise BrokerUnreachable(f"Kafka at {broker} has no topic {topic}: run `tripcast migrate`")
     return StreamSource(found["cluster_id"], topic, description["topic_id"])
 
 
-async def end_offsets(kafka_address: str, topic: str) -> dict[int, int]:
+async def end_offsets(broker: Broker, topic: str) -> dict[int, int]:
     """Per partition the offset that the next committed record will get. Raises BrokerUnreachable."""
-    async with _reader(kafka_address, topic) as (consumer, partitions):
+    async with _reader(broker, topic) as (consumer, partitions):
         return _by_number(await consumer.end_offsets(partitions))
 
 
-async def log_start_offsets(kafka_address: str, topic: str) -> dict[int, int]:
+async def log_start_offsets(broker: Broker, topic: str) -> dict[int, int]:
     """Per partition the first offset that retention has left. Raises BrokerUnreachable."""
-    async with _reader(kafka_address, topic) as (consumer, partitions):
+    async with _reader(broker, topic) as (consumer, partitions):
         return _by_number(await consumer.beginning_offsets(partitions))
 
 
@@ -94,8 +95,9 @@ async def _create(admin: AIOKafkaAdminClient, topics: Sequence[NewTopic]) -> Non
 
 @asynccontextmanager
 async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
-    async with _within_deadline(settings.kafka):
-        admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=_milliseconds(REQUEST_SECONDS))
+    broker = Broker.of(settings)
+    async with _within_deadline(broker):
+        admin = AIOKafkaAdminClient(**broker.options(), request_timeout_ms=_milliseconds(REQUEST_SECONDS))
         whole(admin._client)
         try:
             await admin.start()
@@ -105,10 +107,10 @@ async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 @asynccontextmanager
-async def _reader(kafka_address: str, topic: str) -> AsyncIterator[tuple[Any, list[TopicPartition]]]:
-    async with _within_deadline(kafka_address):
+async def _reader(broker: Broker, topic: str) -> AsyncIterator[tuple[Any, list[TopicPartition]]]:
+    async with _within_deadline(broker):
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=kafka_address,
+            **broker.options(),
             request_timeout_ms=_milliseconds(REQUEST_SECONDS),
             enable_auto_commit=False,
             isolation_level=READ_COMMITTED,
@@ -120,19 +122,19 @@ async def _reader(kafka_address: str, topic: str) -> AsyncIterator[tuple[Any, li
                 topic
             )  # the public call answers from a cache
             if not numbers:
-                raise BrokerUnreachable(f"Kafka at {kafka_address} has no topic {topic}: run `tripcast migrate`")
+                raise BrokerUnreachable(f"Kafka at {broker} has no topic {topic}: run `tripcast migrate`")
             yield consumer, [TopicPartition(topic, number) for number in sorted(numbers)]
         finally:
             await consumer.stop()
 
 
 @asynccontextmanager
-async def _within_deadline(kafka_address: str) -> AsyncIterator[None]:
+async def _within_deadline(broker: Broker) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(REQUEST_SECONDS):
             yield
     except (kafka.KafkaError, OSError) as error:  # TimeoutError is an OSError
-        raise BrokerUnreachable(f"Kafka at {kafka_address} does not answer: is it running?") from error
+        raise broker.unreachable(error) from error
 
 
 def _by_number(offsets: dict[TopicPartition, int]) -> dict[int, int]:

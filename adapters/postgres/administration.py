@@ -12,7 +12,7 @@ from psycopg2.extensions import encrypt_password
 from psycopg2.sql import SQL, Composable, Identifier, Literal
 
 from adapters.postgres.connection import address_of, connecting
-from domain.errors import ConcurrentUpdate, DatabaseUnreachable, InvalidInput, Unreachable
+from domain.errors import ConcurrentUpdate, DatabaseUnreachable, InvalidInput
 
 GROUPS = ("tripcast_worker", "tripcast_board", "tripcast_api")
 IAM_GROUP = "rds_iam"  # its members log in with short-lived passwords of AWS
@@ -132,4 +132,4 @@ async def reach(dsn: str, seconds: float) -> None:
 
 def may_pass(error: BaseException) -> bool:
     """Whether waiting may help: a server that starts is waited for, a wrong password is not."""
-    return isinstance(error, Unreachable) and not isinstance(error.__cause__, PERMANENT)
+    return isinstance(error, DatabaseUnreachable) and not isinstance(error.__cause__, PERMANENT)

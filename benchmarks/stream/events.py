@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from adapters.kafka.broker import Broker
 from adapters.kafka.producer import RecordProducer
 from adapters.kafka.trip_encoder import encode_completed, encode_started
 from domain.city.city import City
@@ -54,7 +55,7 @@ def city_trips(trips: int, seed: int) -> tuple[TripColumns, CompletionColumns]:
 
 async def publish(kafka: str, topic: str, events: Events) -> None:
     """Put them into a topic."""
-    async with RecordProducer(kafka) as producer:
+    async with RecordProducer(Broker(kafka)) as producer:
         await producer.publish(topic, events.keys, events.values)
 
 

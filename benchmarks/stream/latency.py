@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 
+from adapters.kafka.broker import Broker
 from adapters.kafka.producer import RecordProducer
 from benchmarks.stream.events import Events
 from benchmarks.stream.ours import drained, empty
@@ -33,7 +34,7 @@ async def _run(world: World, events: Events, rate: int, seconds: int) -> dict[st
     await world.topics(PREFIX)
     port = str(free_ports(1)[0])
     with world.process("paced.log", "-m", "cli", "worker", TRIPCAST_TOPIC_PREFIX=PREFIX, TRIPCAST_WORKER_PORT=port):
-        async with RecordProducer(world.kafka) as producer:
+        async with RecordProducer(Broker(world.kafka)) as producer:
             topic = f"{PREFIX}trip-events"
             warm = int(rate * WARM_UP_SECONDS)
             await _send(producer, topic, events.first(warm), rate)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
+from adapters.kafka.broker import Broker
 from adapters.kafka.topics import end_offsets
 from benchmarks.stream.commits import commit_rate
 from benchmarks.world import World
@@ -23,11 +25,12 @@ COMMITS = (
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One round: events per second, resident memory of the worker at its end, seconds by stage as it counts them."""
+    """One round: events per second, resident memory at its end, and what it counts: seconds by stage, trips shadowed."""
 
     rate: float
     rss_mb: float
     stages: dict[str, float]
+    shadowed: int
 
 
 def run(world: World, prefix: str) -> Measured:
@@ -39,8 +42,10 @@ def run(world: World, prefix: str) -> Measured:
     ) as process:
         asyncio.run(drained(world, prefix))
         rss = psutil.Process(process.pid).memory_info().rss / 1e6
-        stages = _stages(port)
-    return Measured(asyncio.run(commit_rate(world, *COMMITS)), rss, stages)
+        samples = _samples(port)
+    stages = {each.labels["stage"]: round(each.value, 3) for each in samples if each.name == "tripcast_stage_seconds_total"}
+    shadowed = sum(int(each.value) for each in samples if each.name == "tripcast_shadowed_total")
+    return Measured(asyncio.run(commit_rate(world, *COMMITS)), rss, stages, shadowed)
 
 
 async def empty(world: World) -> None:
@@ -51,14 +56,13 @@ async def empty(world: World) -> None:
 
 async def drained(world: World, prefix: str) -> None:
     """Wait until every event of the topic is accounted for."""
-    total = sum((await end_offsets(world.kafka, f"{prefix}trip-events")).values())
+    total = sum((await end_offsets(Broker(world.kafka), f"{prefix}trip-events")).values())
     async with asyncio.timeout(DEADLINE_SECONDS):
         while (await world.fetch("select coalesce(sum(next_offset), 0) from stream_offsets"))[0][0] < total:
             await asyncio.sleep(0.2)
 
 
-def _stages(port: int) -> dict[str, float]:
+def _samples(port: int) -> list[Sample]:
     with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=5) as answer:
         families = list(text_string_to_metric_families(answer.read().decode()))
-    samples = [sample for family in families for sample in family.samples]
-    return {s.labels["stage"]: round(s.value, 3) for s in samples if s.name == "tripcast_stage_seconds_total"}
+    return [sample for family in families for sample in family.samples]

@@ -7,7 +7,8 @@ import urllib.request
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
-from adapters.kafka.probe import broker_answers, partition_counts
+from adapters.kafka.broker import Broker
+from adapters.kafka.probe import partition_counts, reach
 from adapters.kafka.topics import end_offsets, topic_source
 from adapters.mlflow.registry import Registry
 from adapters.mlflow.rest import MlflowRest
@@ -23,7 +24,7 @@ from cli.settings import StackSettings
 from cli.stack.folder import DataFolder
 from cli.stack.once import behind
 from domain.entities.models import Alias
-from domain.errors import BrokerUnreachable, ModelRefused, RegistryUnreachable
+from domain.errors import ModelRefused, RegistryUnreachable
 from domain.features import feature_schema
 from schemas.topics import TOPICS, TRIP_EVENTS
 
@@ -64,8 +65,7 @@ class _Systems:
 
     def kafka(self) -> Finding:
         """A metadata request is answered."""
-        if not asyncio.run(broker_answers(self._settings.kafka, seconds=5.0)):
-            raise BrokerUnreachable(f"Kafka at {self._settings.kafka} does not answer")
+        asyncio.run(reach(Broker.of(self._settings), seconds=5.0))
         return well("Kafka", f"{self._settings.kafka} answers")
 
     def topics(self) -> Finding:
@@ -73,7 +73,7 @@ class _Systems:
         wanted = {
             f"{self._settings.topic_prefix}{topic.name}": topic.partitions or self._settings.partitions for topic in TOPICS
         }
-        found = asyncio.run(partition_counts(self._settings.kafka, list(wanted)))
+        found = asyncio.run(partition_counts(Broker.of(self._settings), list(wanted)))
         missing = [name for name in wanted if not found.get(name)]
         if missing:
             return wrong("topics", f"missing: {', '.join(missing)}", "run `tripcast migrate`")
@@ -151,8 +151,8 @@ class _Systems:
 
     async def _behind(self) -> int:
         topic = f"{self._settings.topic_prefix}{TRIP_EVENTS.name}"
-        ends = await end_offsets(self._settings.kafka, topic)
-        source = await topic_source(self._settings.kafka, topic)
+        ends = await end_offsets(Broker.of(self._settings), topic)
+        source = await topic_source(Broker.of(self._settings), topic)
         pool = await open_pool(self._settings, "tripcast-doctor")
         try:
             streams = Streams(pool)

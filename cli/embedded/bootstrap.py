@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+from adapters.kafka.broker import Broker
 from adapters.kafka.probe import broker_answers
 from adapters.postgres import local_server
 from cli.embedded.kafka import EmbeddedKafka
@@ -12,7 +13,9 @@ from cli.embedded.secrets import Secrets
 
 def embedded_kafka(folder: Path, log: Path, port: int, controller_port: int) -> EmbeddedKafka:
     """A broker that keeps its log below `folder`."""
-    return EmbeddedKafka(folder, log, port, controller_port, answers=lambda address: asyncio.run(broker_answers(address)))
+    return EmbeddedKafka(
+        folder, log, port, controller_port, answers=lambda address: asyncio.run(broker_answers(Broker(address)))
+    )
 
 
 def embedded_postgres(folder: Path, log: Path, port: int, secrets: Secrets) -> EmbeddedPostgres:

@@ -8,16 +8,19 @@ from typing import TypeVar
 from pydantic import SecretStr
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from adapters.kafka.probe import broker_answers
+from adapters.kafka.broker import Broker
+from adapters.kafka.broker import may_pass as broker_may_come
+from adapters.kafka.probe import reach as reach_broker
 from adapters.kafka.topics import ensure_topics
-from adapters.postgres.administration import administering, may_pass, reach
+from adapters.postgres.administration import administering, reach
+from adapters.postgres.administration import may_pass as database_may_come
 from adapters.postgres.api_keys import ApiKeys
 from adapters.postgres.connection import address_of, open_pool
 from adapters.postgres.migrate import REVISION, migrate
 from cli.embedded.postgres import LOGINS, MLFLOW
 from cli.prepare.settings import PrepareSettings
 from domain.entities.api_keys import NewKey, hash_of, key_id_of
-from domain.errors import BrokerUnreachable, InvalidInput
+from domain.errors import InvalidInput
 
 T = TypeVar("T")
 LONGEST_WAIT_SECONDS = 2.0
@@ -81,11 +84,8 @@ async def _reach_database(dsn: str, settings: PrepareSettings, report: Report) -
 
 
 async def _topics(settings: PrepareSettings, report: Report) -> None:
-    async def answers() -> None:
-        if not await broker_answers(settings.kafka, PROBE_SECONDS):
-            raise BrokerUnreachable(f"Kafka at {settings.kafka} does not answer: is it running?")
-
-    await _patiently(answers, settings.prepare_seconds, "Kafka", settings.kafka, report)
+    broker = Broker.of(settings)
+    await _patiently(lambda: reach_broker(broker, PROBE_SECONDS), settings.prepare_seconds, "Kafka", settings.kafka, report)
     created = await ensure_topics(settings)
     for name in created:
         report(Step("topic", name, "created"))
@@ -132,7 +132,7 @@ async def _patiently(action: Callable[[], Awaitable[T]], seconds: float, what: s
         return await action()
 
     attempts = AsyncRetrying(
-        retry=retry_if_exception(may_pass),
+        retry=retry_if_exception(_may_pass),
         wait=wait_random_exponential(multiplier=0.2, max=LONGEST_WAIT_SECONDS),
         stop=stop_after_delay(seconds),
         before_sleep=say,
@@ -141,3 +141,7 @@ async def _patiently(action: Callable[[], Awaitable[T]], seconds: float, what: s
     result: T = await attempts(attempt)
     report(Step(what, where, "answers"))
     return result
+
+
+def _may_pass(error: BaseException) -> bool:
+    return database_may_come(error) or broker_may_come(error)

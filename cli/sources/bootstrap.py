@@ -13,6 +13,7 @@ from adapters.environment.settings import CitySettings, Settings
 from adapters.files.policies import read_policy
 from adapters.files.trip_files import TripFile, open_trip_file
 from adapters.files.zones import read_zones
+from adapters.kafka.broker import Broker
 from adapters.kafka.producer import RecordProducer
 from adapters.kafka.topics import end_offsets, topic_source
 from adapters.kafka.trip_encoder import encode_completed, encode_started
@@ -58,7 +59,7 @@ async def trip_events(settings: SourceSettings, traced: float) -> AsyncIterator[
     """Publishing to the trip events topic; that share of the trips is traced. Raises BrokerUnreachable."""
     tracing = Tracing(traced)
     topic = settings.topic_prefix + TRIP_EVENTS.name
-    async with RecordProducer(settings.kafka) as producer:
+    async with RecordProducer(Broker.of(settings)) as producer:
 
         async def publish(keys: list[bytes], values: list[bytes]) -> None:
             await producer.publish(topic, keys, values, tracing.headers(values))
@@ -98,11 +99,11 @@ class RunningService:
 
     async def ends(self) -> Mapping[int, int]:
         """The end offset of each partition of the trip events."""
-        return await end_offsets(self.settings.kafka, self._topic)
+        return await end_offsets(Broker.of(self.settings), self._topic)
 
     async def progress(self) -> LoopProgress:
         """How far the closed loop is."""
-        return await loop_progress(self.pool, await topic_source(self.settings.kafka, self._topic))
+        return await loop_progress(self.pool, await topic_source(Broker.of(self.settings), self._topic))
 
     async def registered(self) -> Pair:
         """Who is champion and who challenger by the registry."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from adapters.environment.settings import PostgresSettings
+from adapters.environment.settings import KafkaSettings, PostgresSettings
+from adapters.kafka.broker import Broker
 from adapters.kafka.topics import end_offsets, topic_source
 from adapters.postgres.connection import Pool, open_pool
 from adapters.postgres.lifecycle import lifecycle_events_after
@@ -90,8 +91,9 @@ async def _lifecycle_news(addresses: Addresses, after: int | None) -> tuple[int,
 
 
 async def _progress(addresses: Addresses) -> Progress:
-    source = await topic_source(addresses.kafka, addresses.events_topic)
-    ends = await end_offsets(addresses.kafka, addresses.events_topic)
+    broker = Broker.of(KafkaSettings.read(kafka=addresses.kafka))
+    source = await topic_source(broker, addresses.events_topic)
+    ends = await end_offsets(broker, addresses.events_topic)
     async with _pool(addresses) as pool:
         streams = Streams(pool)
         positions = await streams.positions(await streams.register(source), list(ends))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 import numpy as np
 
+from adapters.kafka.broker import Broker
 from adapters.kafka.producer import RecordProducer
 from domain.entities.trips import TripColumns
 from schemas.events import TripStarted
@@ -44,16 +45,16 @@ class Traffic:
     async def one(self, trip_id: str, **changes: object) -> None:
         """One trip that starts now."""
         started, _ = events_of(one_trip(trip_id=trip_id, pickup_at=datetime.now(UTC), **changes))
-        async with RecordProducer(self._kafka) as producer:
+        async with RecordProducer(Broker(self._kafka)) as producer:
             await self._publish(producer, started)
 
     async def some(self, count: int) -> None:
         """That many trips at once."""
-        async with RecordProducer(self._kafka) as producer:
+        async with RecordProducer(Broker(self._kafka)) as producer:
             await self._publish(producer, self._starts(count))
 
     async def _flow(self) -> None:
-        async with RecordProducer(self._kafka) as producer:
+        async with RecordProducer(Broker(self._kafka)) as producer:
             while True:
                 await self._publish(producer, self._starts(1 if self._made else FIRST))
                 await asyncio.sleep(EVERY_SECONDS)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from adapters.kafka.broker import Broker
 from adapters.kafka.producer import RecordProducer
 from domain.errors import BrokerUnreachable
 from schemas.events import TripCompleted, TripStarted
@@ -20,7 +21,7 @@ async def send(
 ) -> None:
     """Send all events, in order for each trip; a chunk that the broker did not acknowledge is sent again, as producers do."""
     began = time.monotonic()
-    async with RecordProducer(kafka, deadline_seconds=60.0) as producer:
+    async with RecordProducer(Broker(kafka), deadline_seconds=60.0) as producer:
         for first in range(0, len(events), TOGETHER):
             records: list[Record] = [
                 (event.trip_id.encode(), msgspec.json.encode(event)) for event in events[first : first + TOGETHER]
@@ -32,7 +33,7 @@ async def send(
 
 async def send_raw(kafka: str, topic: str, records: Sequence[Record], journal: Journal) -> None:
     """Send bytes as they are; rubbish included."""
-    async with RecordProducer(kafka) as producer:
+    async with RecordProducer(Broker(kafka)) as producer:
         await _send_some(producer, topic, list(records), journal)
 
 

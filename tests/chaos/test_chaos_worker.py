@@ -7,6 +7,7 @@ from itertools import chain, repeat, zip_longest
 
 import pytest
 
+from adapters.kafka.broker import Broker
 from adapters.kafka.topics import end_offsets
 from schemas.events import TripCompleted, TripStarted
 from tests.chaos.conftest import verdict
@@ -54,7 +55,7 @@ async def test_ten_kills_at_random_moments_lose_and_double_nothing(world: World)
 
 
 async def _moved(world: World, before: int) -> bool:
-    ends = await end_offsets(world.kafka, f"{world.prefix}trip-events")
+    ends = await end_offsets(Broker(world.kafka), f"{world.prefix}trip-events")
     stored = await _stored(world)
     return stored > before or stored == sum(ends.values())
 

@@ -4,6 +4,7 @@ import asyncpg
 import pytest
 from aiokafka.client import AIOKafkaClient
 
+from adapters.kafka.broker import Broker
 from adapters.kafka.probe import broker_answers
 from adapters.postgres.local_server import database_answers
 from cli.embedded.mlflow import http_ok
@@ -12,7 +13,7 @@ from cli.embedded.postgres import WORKER, EmbeddedPostgres
 
 
 async def test_the_broker_answers_and_creates_no_topic_by_itself(kafka_address: str, topic_prefix: str) -> None:
-    assert await broker_answers(kafka_address)
+    assert await broker_answers(Broker(kafka_address))
     client = AIOKafkaClient(bootstrap_servers=kafka_address)
     await client.bootstrap()
     try:
@@ -24,7 +25,7 @@ async def test_the_broker_answers_and_creates_no_topic_by_itself(kafka_address: 
 
 
 async def test_a_broker_that_is_not_there_gives_false_and_no_error() -> None:
-    assert not await broker_answers(f"127.0.0.1:{free_ports(1)[0]}", seconds=0.5)
+    assert not await broker_answers(Broker(f"127.0.0.1:{free_ports(1)[0]}"), seconds=0.5)
 
 
 async def test_each_test_has_an_empty_migrated_database(database: str) -> None:

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from adapters.environment.settings import PostgresSettings
+from adapters.kafka.broker import Broker
 from adapters.kafka.lifecycle import announce
 from adapters.mlflow.experiments import Experiments
 from adapters.mlflow.registry import Registry
@@ -55,7 +56,7 @@ class Case:
         await asyncio.to_thread(self.registry.set_alias, Alias.CHALLENGER, challenger)
         version = await asyncio.to_thread(self.registry.get, champion)
         event = role_change(RoleChange.PROMOTED, version, None, actor="test", reason="a swap", at=datetime.now(UTC))
-        await announce(self.world.kafka, f"{self.world.prefix}model-lifecycle", event)
+        await announce(Broker(self.world.kafka), f"{self.world.prefix}model-lifecycle", event)
 
     async def verify(self) -> Verification:
         pool = await open_pool(PostgresSettings(database=self.world.database))

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
+from adapters.kafka.broker import Broker
 from adapters.kafka.topics import end_offsets
 from cli.embedded.bootstrap import embedded_postgres
 from cli.embedded.ports import HOST, free_ports
@@ -56,7 +57,7 @@ async def test_an_empty_server_is_ready_afterwards_and_a_second_run_changes_noth
     again = await _prepared(settings)
     assert not [step for step in again if step.state == "created"]
     assert await _one(settings.dsn(), "select count(*) from api_keys where operator") >= 1
-    assert len(await end_offsets(settings.kafka, settings.topic_prefix + TRIP_EVENTS.name)) == settings.partitions
+    assert len(await end_offsets(Broker(settings.kafka), settings.topic_prefix + TRIP_EVENTS.name)) == settings.partitions
 
 
 async def test_six_at_once_on_one_server_all_succeed(settings: PrepareSettings) -> None:

@@ -11,6 +11,7 @@ from aiokafka.partitioner import murmur2
 from aiokafka.structs import ConsumerRecord
 
 from adapters.environment.settings import KafkaSettings
+from adapters.kafka.broker import Broker
 from adapters.kafka.producer import RecordProducer
 from adapters.kafka.topics import ensure_topics
 from cli.embedded.bootstrap import embedded_kafka
@@ -48,7 +49,7 @@ async def test_many_records_keep_their_order_within_each_key_and_land_in_its_par
     keys = [f"trip-{number % 700}".encode() for number in range(50_000)]
     values = [f"{number:0200}".encode() for number in range(50_000)]  # several batches a partition
 
-    async with RecordProducer(kafka_address) as producer:
+    async with RecordProducer(Broker(kafka_address)) as producer:
         await producer.publish(topic, keys, values)
 
     records = await stored(kafka_address, topic, 50_000)
@@ -61,7 +62,7 @@ async def test_many_records_keep_their_order_within_each_key_and_land_in_its_par
 
 
 async def test_one_record_keeps_its_bytes_headers_time_and_place(kafka_address: str, topic: str):
-    async with RecordProducer(kafka_address) as producer:
+    async with RecordProducer(Broker(kafka_address)) as producer:
         delivered = await producer.send(topic, b"\xff", None, [("a", b"\x00"), ("a", None)], partition=2, timestamp_ms=1000)
         await producer.send(topic, None, b"value")
 
@@ -72,7 +73,7 @@ async def test_one_record_keeps_its_bytes_headers_time_and_place(kafka_address: 
 
 
 async def test_bulk_and_single_records_agree_on_the_partition(kafka_address: str, topic: str):
-    async with RecordProducer(kafka_address) as producer:
+    async with RecordProducer(Broker(kafka_address)) as producer:
         for number in range(20):
             key = f"trip-{number}".encode()
             delivered = await producer.send(topic, key, b"1")
@@ -84,7 +85,7 @@ async def test_bulk_and_single_records_agree_on_the_partition(kafka_address: str
 
 
 async def test_a_record_that_is_too_large_is_refused_and_harms_nobody_else(kafka_address: str, topic: str):
-    async with RecordProducer(kafka_address) as producer:
+    async with RecordProducer(Broker(kafka_address)) as producer:
         await producer.publish(topic, [b"a"], [b"1"])
         with pytest.raises(InvalidInput, match="larger than Kafka"):
             await producer.publish(topic, [b"a"], [b"x" * TOO_LARGE])
@@ -97,7 +98,7 @@ async def test_a_record_that_is_too_large_is_refused_and_harms_nobody_else(kafka
 
 
 async def test_several_tasks_may_publish_at_once(kafka_address: str, topic: str):
-    async with RecordProducer(kafka_address) as producer:
+    async with RecordProducer(Broker(kafka_address)) as producer:
         await asyncio.gather(
             *(producer.publish(topic, [b"k%d" % number] * 2000, [b"v"] * 2000) for number in range(8)),
             *(producer.send(topic, b"s%d" % number, b"v") for number in range(50)),
@@ -107,19 +108,19 @@ async def test_several_tasks_may_publish_at_once(kafka_address: str, topic: str)
 
 
 async def test_nothing_to_publish_is_no_error(kafka_address: str, topic: str):
-    async with RecordProducer(kafka_address) as producer:
+    async with RecordProducer(Broker(kafka_address)) as producer:
         await producer.publish(topic, [], [])
 
 
 async def test_a_missing_topic_is_said_in_words(kafka_address: str, topic_prefix: str):
-    async with RecordProducer(kafka_address, deadline_seconds=2.0) as producer:
+    async with RecordProducer(Broker(kafka_address), deadline_seconds=2.0) as producer:
         with pytest.raises(BrokerUnreachable, match=r"has no topic .*nowhere: run `tripcast migrate`"):
             await producer.send(topic_prefix + "nowhere", b"k", b"v")
 
 
 async def test_a_broker_that_is_not_there_is_said_in_words():
     with pytest.raises(BrokerUnreachable, match="did not take"):
-        async with RecordProducer(f"{HOST}:{free_ports(1)[0]}", deadline_seconds=2.0):
+        async with RecordProducer(Broker(f"{HOST}:{free_ports(1)[0]}"), deadline_seconds=2.0):
             pass
 
 
@@ -134,7 +135,7 @@ async def test_a_broker_that_never_answers_is_given_up_in_time():
     server = await asyncio.start_server(silent, HOST, 0)
     port = server.sockets[0].getsockname()[1]
     with pytest.raises(BrokerUnreachable, match="did not take"):
-        async with RecordProducer(f"{HOST}:{port}", deadline_seconds=1.0):
+        async with RecordProducer(Broker(f"{HOST}:{port}"), deadline_seconds=1.0):
             pass
     closed.set()
     server.close()
@@ -167,7 +168,7 @@ async def test_a_frozen_broker_is_given_up_in_time_and_taken_up_again(
     address, process = own_broker
     topic = topic_prefix + TRIP_EVENTS.name
     await ensure_topics(KafkaSettings(kafka=address, topic_prefix=topic_prefix, partitions=PARTITIONS))
-    async with RecordProducer(address, deadline_seconds=2.0) as producer:
+    async with RecordProducer(Broker(address), deadline_seconds=2.0) as producer:
         await producer.publish(topic, [b"k"], [b"1"])
         await freeze(process)
         async with asyncio.timeout(30):  # aiokafka alone would try for ever

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from adapters.environment.settings import PostgresSettings
+from adapters.kafka.broker import Broker
 from adapters.kafka.producer import RecordProducer
 from adapters.kafka.topics import ensure_topics, topic_source
 from adapters.postgres.connection import Pool, connected, open_pool
@@ -41,7 +42,7 @@ def settings(postgres_server: EmbeddedPostgres, database: str, kafka_address: st
 
 
 async def _produced(settings: ApiSettings, count: int) -> None:
-    async with RecordProducer(settings.kafka) as producer:
+    async with RecordProducer(Broker(settings.kafka)) as producer:
         for number in range(count):
             await producer.send(settings.topic_prefix + TRIP_EVENTS.name, f"trip-{number}".encode(), b"{}")
 
@@ -49,7 +50,7 @@ async def _produced(settings: ApiSettings, count: int) -> None:
 async def _stored(settings: ApiSettings, pool: Pool, events: list[Event]) -> int:
     """As a worker would have stored them, of the topic that the broker has."""
     streams = Streams(pool)
-    source_id = await streams.register(await topic_source(settings.kafka, settings.topic_prefix + TRIP_EVENTS.name))
+    source_id = await streams.register(await topic_source(Broker(settings.kafka), settings.topic_prefix + TRIP_EVENTS.name))
     await streams.open_partition(source_id, 0, 0)
     await streams.write(source_id, batch_of(events), Refusals())
     return source_id

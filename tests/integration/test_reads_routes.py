@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from adapters.environment.settings import PostgresSettings
+from adapters.kafka.broker import Broker
 from adapters.kafka.topics import end_offsets, ensure_topics, topic_source
 from adapters.postgres.connection import Pool, connected, open_pool
 from adapters.postgres.gate_results import add_gate_results
@@ -251,9 +252,9 @@ class TestDeadLetters:
             for published in (3, 0):
                 response = await reader.operator.post("/dead-letters/replay", json={"reason": "invalid_json"})
                 assert msgspec.json.decode(response.content, type=Replayed).published == published
-            ends = await end_offsets(kafka_address, topic)
+            ends = await end_offsets(Broker(kafka_address), topic)
             assert sum(ends.values()) == 3
-            assert (await topic_source(kafka_address, topic)).topic == topic
+            assert (await topic_source(Broker(kafka_address), topic)).topic == topic
             [again] = (await reader.get("/dead-letters", DeadLetters, limit=1)).letters
             assert again.replayed_at is not None
 

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from adapters.environment.settings import KafkaSettings
+from adapters.kafka.broker import Broker
 from adapters.kafka.topics import end_offsets, ensure_topics
 from schemas.events import TripCompleted, TripEvent
 from schemas.topics import TRIP_EVENTS
@@ -55,7 +56,7 @@ class Source:
         return process.returncode, out, err
 
     async def count(self) -> int:
-        return sum((await end_offsets(self.kafka_address, self.topic)).values())
+        return sum((await end_offsets(Broker(self.kafka_address), self.topic)).values())
 
     async def reaches(self, count: int) -> None:
         async def has() -> bool:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from adapters.environment.settings import KafkaSettings
+from adapters.kafka.broker import Broker
 from adapters.kafka.producer import RecordProducer
 from adapters.kafka.topic_ends import EndsOfTopic
 from adapters.kafka.topics import ensure_topics, topic_source
@@ -25,7 +26,7 @@ async def topic(kafka_address: str, topic_prefix: str) -> str:
 
 @pytest.fixture
 async def ends(kafka_address: str, topic: str) -> AsyncIterator[EndsOfTopic]:
-    asked = EndsOfTopic(kafka_address, topic)
+    asked = EndsOfTopic(Broker(kafka_address), topic)
     await _answer(asked)
     yield asked
     await asked.close()
@@ -42,7 +43,7 @@ async def _answer(ends: EndsOfTopic) -> TopicEnds:
 
 
 async def _produce(kafka_address: str, topic: str, count: int) -> None:
-    async with RecordProducer(kafka_address) as producer:
+    async with RecordProducer(Broker(kafka_address)) as producer:
         for number in range(count):
             await producer.send(topic, f"key-{number}".encode(), b"value")
 
@@ -50,7 +51,7 @@ async def _produce(kafka_address: str, topic: str, count: int) -> None:
 async def test_ends_grow_with_every_record(kafka_address: str, topic: str, ends: EndsOfTopic) -> None:
     found = await ends()
     assert (found.first, found.next) == ({0: 0, 1: 0, 2: 0}, {0: 0, 1: 0, 2: 0})
-    assert found.source == await topic_source(kafka_address, topic)
+    assert found.source == await topic_source(Broker(kafka_address), topic)
     await _produce(kafka_address, topic, 25)
     assert sum((await ends()).next.values()) == 25
 
@@ -72,7 +73,7 @@ async def test_a_connection_that_breaks_is_replaced(ends: EndsOfTopic) -> None:
 
 
 async def test_a_topic_that_is_not_there_is_an_error_in_words(kafka_address: str) -> None:
-    nowhere = EndsOfTopic(kafka_address, "no-such-topic")
+    nowhere = EndsOfTopic(Broker(kafka_address), "no-such-topic")
     with pytest.raises(BrokerUnreachable, match="has no topic no-such-topic"):
         await nowhere()
     await nowhere.close()
@@ -80,7 +81,7 @@ async def test_a_topic_that_is_not_there_is_an_error_in_words(kafka_address: str
 
 async def test_a_broker_that_comes_later_is_found(kafka_address: str, topic: str) -> None:
     port, target = free_ports(1)[0], int(kafka_address.rpartition(":")[2])
-    proxy, ends = Proxy(port, target), EndsOfTopic(f"127.0.0.1:{port}", topic)
+    proxy, ends = Proxy(port, target), EndsOfTopic(Broker(f"127.0.0.1:{port}"), topic)
     for _ in range(2):
         with pytest.raises(BrokerUnreachable, match="does not answer"):
             await ends()
@@ -94,6 +95,6 @@ async def test_a_broker_that_comes_later_is_found(kafka_address: str, topic: str
 
 async def test_a_broker_that_swallows_everything_is_given_up(topic: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        ends = EndsOfTopic(f"127.0.0.1:{server.getsockname()[1]}", topic, seconds=0.2)
+        ends = EndsOfTopic(Broker(f"127.0.0.1:{server.getsockname()[1]}"), topic, seconds=0.2)
         with pytest.raises(BrokerUnreachable, match="does not answer"):
             await ends()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from adapters.environment.settings import PostgresSettings
+from adapters.kafka.broker import Broker
 from adapters.kafka.lifecycle import listening
 from adapters.kafka.topics import ensure_topics
 from adapters.postgres.baselines import find_baseline
@@ -97,7 +98,9 @@ async def test_every_candidate_is_recorded_and_what_happened_is_told(settings: B
     assert finished is not None
     assert (finished.actor, finished.details["outcome"], finished.details["version"]) == ("ann", "promoted", report.version)
     told = []
-    async with listening(settings.kafka, f"{settings.topic_prefix}model-lifecycle", f"{settings.topic_prefix}test") as messages:
+    async with listening(
+        Broker(settings.kafka), f"{settings.topic_prefix}model-lifecycle", f"{settings.topic_prefix}test"
+    ) as messages:
         async for message, done in messages:
             told.append(message.kind)
             await done()
@@ -203,9 +206,9 @@ async def test_a_message_that_is_no_lifecycle_event_is_passed_over(settings: Bat
 
     topic = f"{settings.topic_prefix}model-lifecycle"
     good = {"type": "lifecycle.v1", "kind": "retraining.requested", "subject": "e1", "actor": "a", "reason": "r"}
-    async with RecordProducer(settings.kafka) as producer:
+    async with RecordProducer(Broker(settings.kafka)) as producer:
         for value in (b"not json", b"\xff", None, json.dumps({**good, "at": "2026-01-01T00:00:00Z"}).encode()):
             await producer.send(topic, b"k", value)
-    async with listening(settings.kafka, topic, f"{settings.topic_prefix}other") as messages:
+    async with listening(Broker(settings.kafka), topic, f"{settings.topic_prefix}other") as messages:
         message, _ = await anext(messages)
     assert message.subject == "e1"

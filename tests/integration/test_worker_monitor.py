@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from adapters.environment.settings import PostgresSettings
+from adapters.kafka.broker import Broker
 from adapters.kafka.topics import end_offsets
 from adapters.postgres.connection import open_pool
 from adapters.postgres.loop_store import LoopStore
@@ -80,7 +81,7 @@ def in_order(trips: TripColumns, minutes: list[float] | None = None) -> list[Tri
 
 async def taken_in(world: World, deadline: float = 60.0) -> None:
     """Return when every event is taken in by whoever leads, every step is closed that can be, and the loop knows who serves."""
-    ends = await end_offsets(world.kafka, f"{world.prefix}trip-events")
+    ends = await end_offsets(Broker(world.kafka), f"{world.prefix}trip-events")
 
     async def done() -> bool:
         rows = await world.rows(

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from adapters.kafka.broker import Broker
 from adapters.kafka.topics import end_offsets
 from domain.areas import AreaGrid
 from domain.entities.trips import TIME, TripColumns
@@ -124,7 +125,7 @@ def merged(signals: Sequence[QualitySignal]) -> Tally:
 
 async def everything_is_told(world: World) -> list[QualitySignal]:
     """All signals, once the last records of each partition are told, as caught up."""
-    ends = await end_offsets(world.kafka, f"{world.prefix}trip-events")
+    ends = await end_offsets(Broker(world.kafka), f"{world.prefix}trip-events")
 
     async def done() -> bool:
         last = {span.partition: (span.next_offset, span.caught_up) for span in spans_of(await told(world))}

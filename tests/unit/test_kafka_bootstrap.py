@@ -11,6 +11,7 @@ import pytest
 from aiokafka.client import AIOKafkaClient
 
 from adapters.kafka.bootstrap import whole
+from adapters.kafka.broker import Broker as Address
 from adapters.kafka.probe import broker_answers
 
 API_VERSIONS, METADATA = 18, 3
@@ -82,7 +83,7 @@ async def test_a_cancelled_bootstrap_leaves_no_connection_behind(frozen: bool) -
 
 async def test_a_probe_that_gives_up_leaves_no_connection_behind() -> None:
     async with broker() as there:
-        asking = asyncio.create_task(broker_answers(f"127.0.0.1:{there.port}", seconds=1))
+        asking = asyncio.create_task(broker_answers(Address(f"127.0.0.1:{there.port}"), seconds=1))
         await there.asked.wait()
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
