@@ -29,3 +29,17 @@ $(ASYNCAPI)/node_modules/.bin/asyncapi:
 check-asyncapi: $(ASYNCAPI)/node_modules/.bin/asyncapi
 	@CI=true SUPPRESS_NO_CONFIG_WARNING=1 SUPPRESS_STRICTNESS_CHECK=1 ASYNCAPI_METRICS_CONFIG_PATH=$(CURDIR)/$(ASYNCAPI)/metrics.json \
 	    $< validate schemas/exported/asyncapi.json --fail-severity=warn --diagnostics-format=text
+
+NOTEBOOK := notebooks/exploration.ipynb
+
+.PHONY: notebook
+notebook: .venv/.test-ready ## Execute the notebook into build/exploration.ipynb; TRIPS=FILE explores your trips, ZONES=FILE where they give zones
+	@mkdir -p build
+	@TRIPS="$(if $(TRIPS),$(abspath $(TRIPS)))" ZONES="$(if $(ZONES),$(abspath $(ZONES)))" \
+	    $(BIN)/jupyter execute $(NOTEBOOK) --output=$(abspath build/exploration.ipynb)
+	@echo "build/exploration.ipynb"
+
+CHECKS += check-notebook
+.PHONY: check-notebook
+check-notebook: .venv-tools/.ready
+	@$(TOOLS)/nbstripout --verify $(NOTEBOOK)
