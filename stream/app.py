@@ -11,6 +11,7 @@ from pathlib import Path
 import faust
 import msgspec
 import structlog
+from faust.auth import Credentials
 
 from domain.errors import Unreachable
 from schemas.events import LifecycleChanged
@@ -156,7 +157,7 @@ def create_application(name: str, broker: Broker, topics: Topics, folder: Path, 
     return application
 
 
-def _credentials(broker: Broker) -> faust.Credentials | None:
+def _credentials(broker: Broker) -> Credentials | None:
     login, tls = broker.login, broker.tls()
     if login is not None:
         secret = login.password.get_secret_value()
