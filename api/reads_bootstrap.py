@@ -27,6 +27,7 @@ from adapters.postgres.quality import Quality
 from adapters.postgres.quarantined import newest_letters, one_letter, quarantined_by_minute, reason_counts
 from adapters.postgres.read_pool import open_read_pool
 from adapters.postgres.recent_events import events_since, role_changes
+from adapters.postgres.security import Password, password_source
 from adapters.postgres.service_minutes import all_minutes, minutes_since, write_minute
 from adapters.postgres.signal_steps import newest_steps, steps_of_signal
 from adapters.postgres.story import story
@@ -67,6 +68,7 @@ from schemas.http.health import Pool, Setting
 from schemas.http.snapshot import Area, Areas
 from schemas.topics import TRIP_EVENTS
 
+Where = tuple[str, Password | None]  # a database's address, and who gives the passwords that are not in it
 STOP_SECONDS = 1.5
 READ_SECONDS = 5.0  # a statement of the reading routes; no snapshot waits so long, but a chart of many days may need it
 READERS = 4  # connections for them
@@ -158,18 +160,22 @@ async def _opened(settings: ApiSettings, checks: Checks, metrics: Metrics, matur
 
 async def _opened_pools(stack: AsyncExitStack, settings: ApiSettings) -> Pools:
     reader, own, seconds = settings.reader_dsn(), settings.dsn(), settings.database_command_seconds
+    open_reader = partial(_pool, stack, (reader, password_source(settings, reader)))
     return Pools(
-        watch=await _pool(stack, reader, "tripcast-api-watch", 1, WATCH_SECONDS),
-        read=await _pool(stack, reader, "tripcast-board-reads", READERS, READ_SECONDS),
-        slow=await _pool(stack, reader, "tripcast-board-summary", 1, SLOW_SECONDS),
-        own=await _pool(stack, own, "tripcast-api-own", OPERATORS, seconds, read_only=False),
+        watch=await open_reader("tripcast-api-watch", 1, WATCH_SECONDS),
+        read=await open_reader("tripcast-board-reads", READERS, READ_SECONDS),
+        slow=await open_reader("tripcast-board-summary", 1, SLOW_SECONDS),
+        own=await _pool(stack, (own, password_source(settings, own)), "tripcast-api-own", OPERATORS, seconds, read_only=False),
     )
 
 
 async def _pool(
-    stack: AsyncExitStack, dsn: str, application: str, connections: int, seconds: float, *, read_only: bool = True
+    stack: AsyncExitStack, where: Where, application: str, connections: int, seconds: float, *, read_only: bool = True
 ) -> Connections:
-    pool = await open_read_pool(dsn, application, connections=connections, seconds=seconds, read_only=read_only)
+    dsn, password = where
+    pool = await open_read_pool(
+        dsn, application, connections=connections, seconds=seconds, read_only=read_only, password=password
+    )
     stack.callback(pool.terminate)
     return pool
 

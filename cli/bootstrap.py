@@ -17,6 +17,7 @@ from adapters.postgres.connection import Pool, open_pool
 from adapters.postgres.dead_letters import DeadLetters, Publish
 from adapters.postgres.migrate import REVISION, check_schema, migrate
 from adapters.postgres.quality import Quality
+from adapters.postgres.security import password_source
 from adapters.postgres.story import story
 from cli.settings import OperatorSettings, QualitySettings
 from domain.areas import AreaGrid
@@ -34,7 +35,7 @@ def policy_in_force(file: Path | None) -> Policy:
 
 def migrate_database(settings: OperatorSettings) -> str:
     """Create or upgrade the tables; returns their revision. Raises DatabaseUnreachable, SchemaMismatch, ConcurrentUpdate."""
-    migrate(settings.dsn())
+    migrate(settings.dsn(), password_source(settings, settings.dsn()))
     return REVISION
 
 

@@ -168,6 +168,10 @@ class PostgresSettings(Settings):
         description="Address, as postgresql://user@host/db; with its password, or with TRIPCAST_DATABASE_PASSWORD.",
     )
     database_password: SecretStr | None = Field(None, description="Password of an address that has none.")
+    database_iam: bool = Field(False, description="Whether AWS signs a short-lived password for every new connection.")  # noqa: FBT003
+    aws_region: str = Field(
+        "", description="Region of the database, for TRIPCAST_DATABASE_IAM; empty: as AWS' own tools find it."
+    )
     database_connect_seconds: float = Field(5.0, gt=0, description="Deadline for opening a connection.")
     database_command_seconds: float = Field(30.0, gt=0, description="Deadline for one statement.")
     database_pool: int = Field(4, ge=1, le=100, description="Connections a process opens at most.")

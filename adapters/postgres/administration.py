@@ -11,7 +11,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 from psycopg2.extensions import encrypt_password
 from psycopg2.sql import SQL, Composable, Identifier, Literal
 
-from adapters.postgres.connection import address_of, connecting
+from adapters.postgres.connection import address_of, connecting, in_words
+from adapters.postgres.security import Password, check_files
 from domain.errors import ConcurrentUpdate, DatabaseUnreachable, InvalidInput
 
 GROUPS = ("tripcast_worker", "tripcast_board", "tripcast_api")
@@ -107,6 +108,7 @@ def administering(dsn: str) -> Iterator[Administrator]:
     """
     connection = None
     try:
+        check_files(dsn)
         connection = psycopg2.connect(dsn, connect_timeout=CONNECT_SECONDS)
         connection.autocommit = True  # a database is not created in a transaction
         with connection.cursor() as cursor:
@@ -116,17 +118,17 @@ def administering(dsn: str) -> Iterator[Administrator]:
     except psycopg2.errors.LockNotAvailable as error:
         raise ConcurrentUpdate(f"another process has been preparing the server for {LOCK_SECONDS} s") from error
     except psycopg2.errors.InsufficientPrivilege as error:
-        raise InvalidInput(f"the administrator's login at {address_of(dsn)} lacks a right: {error}") from error
+        raise InvalidInput(f"the administrator's login at {address_of(dsn)} lacks a right: {in_words(error)}") from error
     except psycopg2.Error as error:
-        raise DatabaseUnreachable(f"PostgreSQL at {address_of(dsn)}: {error}") from error
+        raise DatabaseUnreachable(f"PostgreSQL at {address_of(dsn)}: {in_words(error)}") from error
     finally:
         if connection is not None:
             connection.close()
 
 
-async def reach(dsn: str, seconds: float) -> None:
+async def reach(dsn: str, seconds: float, password: Password | None = None) -> None:
     """Log in once. Raises DatabaseUnreachable."""
-    connection = await connecting(address_of(dsn))(dsn, timeout=seconds, command_timeout=seconds)
+    connection = await connecting(dsn, password)(dsn, timeout=seconds, command_timeout=seconds)
     await connection.close(timeout=seconds)
 
 

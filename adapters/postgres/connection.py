@@ -1,5 +1,6 @@
 """The one way to PostgreSQL: a pool in which every wait ends, and the one place where driver errors become ours."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -10,6 +11,7 @@ from asyncpg import exceptions as pg
 from asyncpg.pool import PoolConnectionProxy
 
 from adapters.environment.settings import PostgresSettings
+from adapters.postgres.security import Password, check_files, hosts_of, password_source, with_advice
 from domain.errors import DatabaseUnreachable, InvalidInput
 
 Connection = PoolConnectionProxy
@@ -35,8 +37,11 @@ INFRASTRUCTURE = (
 SERVER_GONE = {"25006", "57P01", "57P02", "57P03"}  # the pool's other connections lead to the same wrong server
 
 
-async def open_pool(settings: PostgresSettings, application: str = "tripcast") -> Pool:
-    """Open a pool with one connection in it. Raises DatabaseUnreachable, and InvalidInput for an unusable address."""
+async def open_pool(settings: PostgresSettings, application: str = "tripcast", password: Password | None = None) -> Pool:
+    """Open a pool with one connection in it. Raises DatabaseUnreachable, and InvalidInput for an unusable address.
+
+    `password` is asked for every new connection, where neither the address nor the settings give one.
+    """
     dsn = settings.dsn()
     try:
         return await asyncpg.create_pool(
@@ -44,7 +49,7 @@ async def open_pool(settings: PostgresSettings, application: str = "tripcast") -
             min_size=1,
             max_size=settings.database_pool,
             max_inactive_connection_lifetime=IDLE_SECONDS,
-            connect=connecting(address_of(dsn)),
+            connect=connecting(dsn, password or password_source(settings, dsn)),
             timeout=settings.database_connect_seconds,
             command_timeout=settings.database_command_seconds,
             server_settings=session_settings(settings.database_command_seconds, application),
@@ -56,7 +61,7 @@ async def open_pool(settings: PostgresSettings, application: str = "tripcast") -
 async def open_connection(settings: PostgresSettings, application: str, server_settings: dict[str, str]) -> asyncpg.Connection:
     """A connection of its own, outside every pool. Raises DatabaseUnreachable."""
     dsn = settings.dsn()
-    return await connecting(address_of(dsn))(
+    return await connecting(dsn, password_source(settings, dsn))(
         dsn,
         timeout=settings.database_connect_seconds,
         command_timeout=settings.database_command_seconds,
@@ -102,17 +107,42 @@ def in_words(error: BaseException) -> str:
     """The first line of what an error says; some say nothing."""
     if isinstance(error, TimeoutError) and not str(error):
         return "no answer within the deadline"
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return with_advice((str(error).splitlines() or [type(error).__name__])[0])
 
 
-def connecting(address: str) -> Callable[..., Coroutine[Any, Any, asyncpg.Connection]]:
-    """How a pool connects: like asyncpg, but with our errors, which name the address."""
+def connecting(dsn: str, password: Password | None = None) -> Callable[..., Coroutine[Any, Any, asyncpg.Connection]]:
+    """How a pool connects: like asyncpg, but with our errors, which name the address, and host by host.
+
+    Asyncpg has one deadline for all hosts of an address, and a dead machine that swallows packets would use it up for the
+    others; as in libpq, each host has its own here. The one that answered last is asked first. Raises InvalidInput for
+    certificates that are not there.
+    """
+    check_files(dsn)
+    hosts = hosts_of(dsn)
 
     async def connect(*args: Any, **options: Any) -> asyncpg.Connection:  # noqa: ANN401 - asyncpg's own options
-        with _translated(f" at {address}"):
-            return await asyncpg.connect(*args, **options)
+        if password is not None:
+            options["password"] = lambda: asyncio.to_thread(password)
+        with _translated(f" at {address_of(dsn)}"):
+            if len(hosts) < 2:  # noqa: PLR2004 - one, or another way to name them
+                return await asyncpg.connect(*args, **options)
+            return await _first_of(hosts, *args, **options)
 
     return connect
+
+
+async def _first_of(hosts: list[tuple[str, int]], *args: Any, **options: Any) -> asyncpg.Connection:  # noqa: ANN401
+    """Of the first host that is what the address asks for; it goes to the front. Raises the last host's error."""
+    for host, port in list(hosts):
+        try:
+            connection = await asyncpg.connect(*args, **options, host=host, port=port)
+        except INFRASTRUCTURE as error:
+            failure = error
+        else:
+            hosts.remove((host, port))
+            hosts.insert(0, (host, port))
+            return connection
+    raise failure
 
 
 @contextmanager

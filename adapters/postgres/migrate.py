@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import psycopg2
 
-from adapters.postgres.connection import address_of, connected
-from domain.errors import ConcurrentUpdate, DatabaseUnreachable, SchemaMismatch
+from adapters.postgres.connection import address_of, connected, in_words
+from adapters.postgres.security import Password, check_files
+from domain.errors import ConcurrentUpdate, DatabaseUnreachable, InvalidInput, SchemaMismatch
 
 REVISION = "0004"  # the newest file in MIGRATIONS
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -17,11 +19,13 @@ LOCK_SECONDS = 120
 CONNECT_SECONDS = 10
 
 
-def migrate(dsn: str) -> None:
+def migrate(dsn: str, password: Password | None = None) -> None:
     """Upgrade to REVISION in one transaction; idempotent. Of several processes one migrates and the others wait for it.
 
+    `password` is asked where the address has none.
+
     Raises DatabaseUnreachable, ConcurrentUpdate when another migration takes longer than LOCK_SECONDS, and SchemaMismatch
-    when the database is newer than this program.
+    when the database is newer than this program; InvalidInput when the login may not create tables or roles.
     """
     from alembic import command  # noqa: PLC0415 - loads sqlalchemy, which the worker must not pay for
     from alembic.config import Config  # noqa: PLC0415
@@ -29,7 +33,8 @@ def migrate(dsn: str) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    engine = create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(dsn, connect_timeout=CONNECT_SECONDS))
+    check_files(dsn)
+    engine = create_engine("postgresql+psycopg2://", creator=lambda: _connected(dsn, password))
     try:
         with _errors_in_words(dsn), engine.begin() as connection:
             connection.exec_driver_sql(f"set local lock_timeout = '{LOCK_SECONDS}s'")
@@ -71,10 +76,15 @@ def _errors_in_words(dsn: str) -> Iterator[None]:
     except DBAPIError as error:
         if isinstance(error.orig, psycopg2.errors.LockNotAvailable):
             raise ConcurrentUpdate(f"another process has been migrating the database for {LOCK_SECONDS} s") from error
+        if isinstance(error.orig, psycopg2.errors.InsufficientPrivilege):
+            raise InvalidInput(
+                f"the login at {address_of(dsn)} may not create what tripcast needs ({in_words(error.orig)}): let "
+                "`tripcast prepare` create it with TRIPCAST_ADMIN_DATABASE first"
+            ) from error
         if isinstance(error.orig, psycopg2.OperationalError):
-            raise DatabaseUnreachable(f"PostgreSQL at {address_of(dsn)}: {_first_line(error.orig)}") from error
+            raise DatabaseUnreachable(f"PostgreSQL at {address_of(dsn)}: {in_words(error.orig)}") from error
         raise
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _connected(dsn: str, password: Password | None) -> Any:  # noqa: ANN401 - the driver's own connection
+    return psycopg2.connect(dsn, connect_timeout=CONNECT_SECONDS, password=None if password is None else password())

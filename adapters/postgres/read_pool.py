@@ -3,12 +3,20 @@
 import asyncpg
 from asyncpg import exceptions as pg
 
-from adapters.postgres.connection import IDLE_SECONDS, Pool, address_of, connecting, in_words, session_settings
+from adapters.postgres.connection import IDLE_SECONDS, Pool, connecting, in_words, session_settings
+from adapters.postgres.security import Password
 from domain.errors import InvalidInput
 
 
 async def open_read_pool(
-    dsn: str, application: str, *, connections: int, seconds: float, connect_seconds: float = 1.0, read_only: bool = True
+    dsn: str,
+    application: str,
+    *,
+    connections: int,
+    seconds: float,
+    connect_seconds: float = 1.0,
+    read_only: bool = True,
+    password: Password | None = None,
 ) -> Pool:
     """A pool whose statements end after `seconds`. Needs no database yet: it connects when it is asked.
 
@@ -20,7 +28,7 @@ async def open_read_pool(
             min_size=0,
             max_size=connections,
             max_inactive_connection_lifetime=IDLE_SECONDS,
-            connect=connecting(address_of(dsn)),
+            connect=connecting(dsn, password),
             timeout=connect_seconds,
             command_timeout=seconds,
             server_settings=session_settings(seconds, application)

@@ -17,6 +17,7 @@ from adapters.postgres.administration import may_pass as database_may_come
 from adapters.postgres.api_keys import ApiKeys
 from adapters.postgres.connection import address_of, open_pool
 from adapters.postgres.migrate import REVISION, migrate
+from adapters.postgres.security import Password, password_source
 from cli.embedded.postgres import LOGINS, MLFLOW
 from cli.prepare.settings import PrepareSettings
 from domain.entities.api_keys import NewKey, hash_of, key_id_of
@@ -53,8 +54,9 @@ async def prepare(settings: PrepareSettings, report: Report) -> None:
     if admin is not None:
         await _reach_database(admin, settings, report)
         await asyncio.to_thread(_administer, admin, settings, report)
-    await _reach_database(settings.dsn(), settings, report)
-    await asyncio.to_thread(migrate, settings.dsn())
+    signed = password_source(settings, settings.dsn())
+    await _reach_database(settings.dsn(), settings, report, signed)
+    await asyncio.to_thread(migrate, settings.dsn(), signed)
     report(Step("schema", settings.owner_and_database()[1], REVISION))
     await _keep_keys(settings, keys, report)
     await _topics(settings, report)
@@ -67,20 +69,20 @@ def _administer(admin: str, settings: PrepareSettings, report: Report) -> None:
         for group in administrator.ensure_groups():
             report(Step("group", group, "created"))
         for login, password in passwords.items():
-            if password is None:
+            if password is None and not (settings.database_iam and login != MLFLOW):
                 report(Step("login", login, "left alone: it has no password here"))
                 continue
             created = administrator.ensure_login(login, password, groups[login])
-            report(Step("login", login, "created" if created else "password set"))
+            report(Step("login", login, "created" if created else "password set" if password else "there"))
         homes = {database: owner} | ({MLFLOW: MLFLOW} if passwords[MLFLOW] is not None else {})
         for name, its_owner in homes.items():
             created = administrator.ensure_database(name, its_owner)
             report(Step("database", name, "created" if created else "there"))
 
 
-async def _reach_database(dsn: str, settings: PrepareSettings, report: Report) -> None:
+async def _reach_database(dsn: str, settings: PrepareSettings, report: Report, password: Password | None = None) -> None:
     where = address_of(dsn)
-    await _patiently(lambda: reach(dsn, PROBE_SECONDS), settings.prepare_seconds, "PostgreSQL", where, report)
+    await _patiently(lambda: reach(dsn, PROBE_SECONDS, password), settings.prepare_seconds, "PostgreSQL", where, report)
 
 
 async def _topics(settings: PrepareSettings, report: Report) -> None:

@@ -27,8 +27,9 @@ class PrepareSettings(KafkaSettings, PostgresSettings):
     prepare_seconds: float = Field(120.0, gt=0, description="How long `tripcast prepare` waits for each server.")
 
     def dsn(self) -> str:
-        """The owner's address; TRIPCAST_OWNER_PASSWORD counts before TRIPCAST_DATABASE_PASSWORD."""
-        return with_password(f"{PREFIX}DATABASE", self.database, self.owner_password or self.database_password)
+        """The owner's address; TRIPCAST_OWNER_PASSWORD counts before TRIPCAST_DATABASE_PASSWORD, a signed one before both."""
+        password = None if self.database_iam else self.owner_password or self.database_password
+        return with_password(f"{PREFIX}DATABASE", self.database, password)
 
     def admin_dsn(self) -> str | None:
         """The administrator's address, if there is one. Raises InvalidInput when it is none."""
@@ -55,7 +56,7 @@ class PrepareSettings(KafkaSettings, PostgresSettings):
             MLFLOW: self.mlflow_password,
         }
         lacking = [name for name, login in NEEDED.items() if given[login or owner] is None]
-        if lacking:
+        if lacking and not self.database_iam:
             raise InvalidInput(f"logins cannot be created without {', '.join(lacking)}")
         return {login: password.get_secret_value() if password else None for login, password in given.items()}
 

@@ -1,0 +1,1 @@
+"""Amazon Web Services: short-lived passwords of databases."""
