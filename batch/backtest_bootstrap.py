@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from adapters.files.own_layouts import read_layout
 from adapters.files.policies import read_policy
 from adapters.files.trip_files import open_trip_file
 from adapters.files.zones import read_zones
@@ -101,10 +102,11 @@ def run(settings: BatchSettings, options: BacktestOptions, report: Report) -> Ou
 def read_past(settings: BatchSettings, files: Sequence[Path], zones: Path | None, report: Report) -> Past:
     """The accepted trips of files. Raises InvalidInput, WrongColumns, and NotEnoughTrips when there are none."""
     centroids, now = read_zones(zones) if zones else None, datetime.now(UTC)
+    own = read_layout(settings.trip_columns)
     batches, refused = [], 0
     for number, path in enumerate(files):
         report("reading files", number / len(files))
-        for batch in open_trip_file(path, settings.clock(), settings.rules(), centroids).batches(now):
+        for batch in open_trip_file(path, settings.clock(), settings.rules(), centroids, own).batches(now):
             batches.append(batch)
             refused += len(batch.rejected)
     if not any(len(batch.trips) for batch in batches):

@@ -121,7 +121,7 @@ def _dotenv_files(source: PydanticBaseSettingsSource) -> tuple[Path | None, Path
 
 
 class CitySettings(Settings):
-    """The city: its clock and its borders."""
+    """The city: its clock, its borders, and what the columns of its own trip files mean."""
 
     timezone: Annotated[str, AfterValidator(_known_timezone)] = Field(
         DEFAULT_CITY_TIMEZONE, description="The city's time zone."
@@ -130,6 +130,10 @@ class CitySettings(Settings):
     area_north: float = Field(41.0, ge=-90, le=90, description="Northern border of the service area, degrees.")
     area_west: float = Field(-74.3, ge=-180, le=180, description="Western border of the service area, degrees.")
     area_east: float = Field(-73.7, ge=-180, le=180, description="Eastern border of the service area, degrees.")
+    trip_columns: Path | None = Field(
+        None,
+        description="TOML file that says what the columns of your own trip files mean; without it three layouts are known.",
+    )
     service_began: datetime = Field(datetime(2009, 1, 1, tzinfo=UTC), description="Earlier pickups are refused; RFC 3339.")
 
     def clock(self) -> CityClock:

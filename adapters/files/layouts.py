@@ -11,13 +11,13 @@ from domain.errors import InvalidInput, WrongColumns
 class Layout:
     """Where a layout keeps what. A place is two columns (latitude, longitude) or one (a zone's number).
 
-    `trip_id` and `duration_seconds` may be absent. `told_apart_by`: further columns that, with the others, make a row without
-    an id recognisable.
+    `vendor`, `passengers`, `trip_id` and `duration_seconds` may be absent. `told_apart_by`: further columns that, with the
+    others, make a row without an id recognisable.
     """
 
     name: str
-    vendor: str
-    passengers: str
+    vendor: str | None
+    passengers: str | None
     pickup_at: str
     dropoff_at: str
     pickup: tuple[str, ...]
@@ -35,7 +35,8 @@ class Layout:
     def columns(self) -> tuple[str, ...]:
         """Every column that is read."""
         named = (self.trip_id, self.vendor, self.passengers, self.pickup_at, self.dropoff_at, self.duration_seconds)
-        return (*(name for name in named if name), *self.pickup, *self.dropoff, *self.told_apart_by)
+        read = (*(name for name in named if name), *self.pickup, *self.dropoff, *self.told_apart_by)
+        return tuple(dict.fromkeys(read))  # one column may mean two things
 
 
 def _tlc(name: str, prefix: str) -> Layout:
@@ -68,16 +69,23 @@ LAYOUTS = (
 )
 
 
-def layout_of(path: Path, columns: Sequence[str]) -> Layout:
-    """The layout whose columns the file has.
+def layout_of(path: Path, columns: Sequence[str], own: Layout | None = None) -> Layout:
+    """The layout whose columns the file has; `own` is one that somebody has described, and goes before ours.
 
     Raises WrongColumns, naming them, when a layout's columns are incomplete; InvalidInput when it is no trips file at all.
     """
-    nearest = max(LAYOUTS, key=lambda layout: len(set(layout.columns) & set(columns)))
+    layouts = (own, *LAYOUTS) if own else LAYOUTS
+    nearest = max(layouts, key=lambda layout: _nearness(layout, columns))
     missing = [column for column in nearest.columns if column not in columns]
     if len(missing) == len(nearest.columns):
-        names = ", ".join(layout.name for layout in LAYOUTS)
-        raise InvalidInput(f"{path} is not a trips file: it has none of the columns of the layouts {names}")
+        names = ", ".join(layout.name for layout in layouts)
+        hint = "" if own else "; TRIPCAST_TRIP_COLUMNS says what other columns mean"
+        raise InvalidInput(f"{path} is not a trips file: it has none of the columns of the layouts {names}{hint}")
     if missing:
         raise WrongColumns(f"{path} looks like the layout {nearest.name} but lacks the columns: {', '.join(missing)}")
     return nearest
+
+
+def _nearness(layout: Layout, columns: Sequence[str]) -> tuple[bool, int]:
+    found = len(set(layout.columns) & set(columns))
+    return found == len(set(layout.columns)), found

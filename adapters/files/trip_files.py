@@ -18,7 +18,7 @@ from adapters.files.tables import Rows, Table, open_table
 from adapters.files.zones import Zones
 from domain.entities.files import RejectedRow, TripBatch
 from domain.entities.rejections import Reason
-from domain.entities.trips import SECOND, CompletionColumns, Floats, Strings, Times, TripColumns
+from domain.entities.trips import SECOND, CompletionColumns, Floats, Shorts, Strings, Times, TripColumns
 from domain.errors import InvalidInput
 from domain.features import CityClock
 from domain.quality import TripRules, Verdicts
@@ -65,8 +65,8 @@ class TripFile:
         real = localise(local_pickup, local_dropoff, stated, self.clock)
         places = self._places(rows.cells)
         trip_id = self._trip_ids(rows.cells, ids)
-        vendor = shorts(rows.cells[self.layout.vendor], empty=_NO_VENDOR_STATED, invalid=_INVALID_VENDOR)
-        passengers = shorts(rows.cells[self.layout.passengers], empty=_NO_PASSENGERS_STATED, invalid=_INVALID_PASSENGERS)
+        vendor = self._shorts(rows.cells, self.layout.vendor, _NO_VENDOR_STATED, _INVALID_VENDOR)
+        passengers = self._shorts(rows.cells, self.layout.passengers, _NO_PASSENGERS_STATED, _INVALID_PASSENGERS)
         trips = TripColumns(trip_id, vendor, passengers, real.pickup_at, *places)
         completions = CompletionColumns(trip_id, real.pickup_at, real.dropoff_at)
 
@@ -82,6 +82,11 @@ class TripFile:
 
     def _local_times(self, cells: pa.RecordBatch) -> tuple[Times, Times]:
         return local_times(cells[self.layout.pickup_at]), local_times(cells[self.layout.dropoff_at])
+
+    def _shorts(self, cells: pa.RecordBatch, column: str | None, empty: int, invalid: int) -> Shorts:
+        if column is None:
+            return np.full(cells.num_rows, empty, dtype=np.int16)
+        return shorts(cells[column], empty, invalid)
 
     def _stated_seconds(self, cells: pa.RecordBatch) -> Floats | None:
         return floats(cells[self.layout.duration_seconds]) if self.layout.duration_seconds else None
@@ -102,14 +107,16 @@ class TripFile:
         return ids.of([local_times(cells[name]) if name in times else floats(cells[name]) for name in self.layout.columns])
 
 
-def open_trip_file(path: Path, clock: CityClock, rules: TripRules, zones: Zones | None = None) -> TripFile:
-    """Open and recognise a file.
+def open_trip_file(
+    path: Path, clock: CityClock, rules: TripRules, zones: Zones | None = None, own: Layout | None = None
+) -> TripFile:
+    """Open and recognise a file; `own` is a layout beside those that we know.
 
     Raises InvalidInput when it cannot be read, is no trips file, or needs a zones table that is not given; WrongColumns when
     columns are missing.
     """
     table = open_table(path)
-    layout = layout_of(path, table.columns)
+    layout = layout_of(path, table.columns, own)
     if layout.has_zones and zones is None:
         raise InvalidInput(f"{path} gives zones instead of coordinates: point to a zones table with --zones FILE")
     return TripFile(path, layout, table, clock, rules, zones if layout.has_zones else None)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from adapters.environment.logs import configure
 from adapters.environment.settings import CitySettings, Settings
+from adapters.files.own_layouts import read_layout
 from adapters.files.policies import read_policy
 from adapters.files.trip_files import TripFile, open_trip_file
 from adapters.files.zones import read_zones
@@ -51,7 +52,8 @@ class JsonEvents:
 
 def open_file(settings: CitySettings, path: Path, zones: Path | None) -> TripFile:
     """Open a trips file. Raises InvalidInput or WrongColumns."""
-    return open_trip_file(path, settings.clock(), settings.rules(), read_zones(zones) if zones else None)
+    centroids, own = read_zones(zones) if zones else None, read_layout(settings.trip_columns)
+    return open_trip_file(path, settings.clock(), settings.rules(), centroids, own)
 
 
 @asynccontextmanager
