@@ -8,10 +8,14 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=igno
 WORKDIR /source
 # pip and the build backend stay in this stage; what runs gets neither.
 RUN python3 -m venv /opt/build && python3 -m venv --without-pip /opt/tripcast
+# Faust has no wheel for Linux on arm64: there it is built from its (hashed) source, by a compiler that stays in this stage.
+ARG TARGETARCH
+# hadolint ignore=DL3008
+RUN [ "$TARGETARCH" != arm64 ] || { apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev; }
 COPY requirements/build.txt requirements/service.txt requirements/
 RUN /opt/build/bin/pip install --quiet --require-hashes --only-binary :all: --requirement requirements/build.txt \
     && /opt/build/bin/pip --python /opt/tripcast/bin/python install --quiet --no-compile --require-hashes --only-binary :all: \
-       --requirement requirements/service.txt
+       --no-binary "$(if [ "$TARGETARCH" = arm64 ]; then echo faust-streaming; else echo :none:; fi)" --requirement requirements/service.txt
 COPY . .
 # Tests and headers of libraries are a tenth of the image. Bytecode is made here, since nobody can write it later; by content, so that
 # a rebuild of the same files is the same bytes.
