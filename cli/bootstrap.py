@@ -17,12 +17,15 @@ from adapters.postgres.connection import Pool, open_pool
 from adapters.postgres.dead_letters import DeadLetters, Publish
 from adapters.postgres.migrate import REVISION, check_schema, migrate
 from adapters.postgres.quality import Quality
+from adapters.postgres.rejected_rows import rejected_rows
 from adapters.postgres.security import password_source
 from adapters.postgres.story import story
 from cli.settings import OperatorSettings, QualitySettings
 from domain.areas import AreaGrid
 from domain.entities.audits import AuditReport
 from domain.entities.cohorts import By, QualityReport
+from domain.entities.files import LoadedRow
+from domain.entities.rejections import Reason
 from domain.entities.story import Story
 from domain.policy import Policy
 from schemas.topics import TRIP_EVENTS
@@ -69,6 +72,12 @@ async def dead_letters(settings: OperatorSettings) -> AsyncIterator[DeadLetters]
     """The stored dead letters. Raises DatabaseUnreachable, SchemaMismatch."""
     async with _database(settings, "tripcast-dead-letters") as pool:
         yield DeadLetters(pool)
+
+
+async def refused_rows(settings: OperatorSettings, reason: Reason | None, limit: int) -> list[LoadedRow]:
+    """Rows of trip files that were refused. Raises DatabaseUnreachable, SchemaMismatch."""
+    async with _database(settings, "tripcast-dead-letters") as pool:
+        return await rejected_rows(pool, reason, limit)
 
 
 @asynccontextmanager

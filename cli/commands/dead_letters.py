@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.settings import OperatorSettings
+from domain.entities.files import LoadedRow
 from domain.entities.rejections import Reason, StoredDeadLetter
 from domain.errors import InvalidInput
 
@@ -38,6 +39,22 @@ def list_newest(
     console.print(_table(newest))
     for name, count in counts.items():
         console.print(f"{count} {name}: {REASONS[name].description}", highlight=False)
+
+
+@app.command()
+def rows(
+    *, reason: OfReason = None, limit: Annotated[int, typer.Option(help="How many at most.")] = 50, as_json: AsJson = False
+) -> None:
+    """Refused rows of trip files that were loaded, the newest file first, with their cells as they stand there."""
+    found = asyncio.run(_rows(_reason(reason), limit))
+    if as_json:
+        typer.echo(json.dumps([{"file": each.file, **each.refused._asdict()} for each in found]))
+        return
+    table = Table("file", "row", "reason", "cells", box=None, pad_edge=False)
+    for file, refused in found:
+        cells = ", ".join(f"{name}={value}" for name, value in refused.row.items())
+        table.add_row(*map(escape, (file, str(refused.number), refused.reason, cells)))
+    Console().print(table)
 
 
 @app.command()
@@ -76,6 +93,12 @@ async def _newest(reason: Reason | None, limit: int) -> tuple[dict[str, int], li
 
     async with opened(OperatorSettings.read()) as letters:
         return await letters.counts(), await letters.newest(reason, limit)
+
+
+async def _rows(reason: Reason | None, limit: int) -> list[LoadedRow]:
+    from cli.bootstrap import refused_rows  # noqa: PLC0415 - loads aiokafka and asyncpg
+
+    return await refused_rows(OperatorSettings.read(), reason, limit)
 
 
 async def _get(dead_letter_id: int) -> StoredDeadLetter:

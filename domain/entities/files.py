@@ -15,6 +15,13 @@ class RejectedRow(NamedTuple):
     row: dict[str, object]
 
 
+class LoadedRow(NamedTuple):
+    """A refused row and the name of the file that it was in."""
+
+    file: str
+    refused: RejectedRow
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TripBatch:
     """The rows of one stretch of a file. `trips` and `completions` have one length and one order, that of the file.

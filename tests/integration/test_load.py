@@ -72,6 +72,18 @@ async def test_a_file_is_stored_once_with_its_refused_rows_and_its_line_in_the_l
     ]
 
 
+async def test_refused_rows_are_shown_as_they_stand_in_the_file(tripcast: Run, database: str, tmp_path: Path):
+    path = csv_file(tmp_path, {"id": "a"}, {"id": "b", "vendor_id": -1}, {"id": "c", "pickup_latitude": 0})
+    loaded(tripcast, path)
+    shown = json.loads(tripcast("dead-letters", "rows", "--json").stdout)
+    assert [(row["file"], row["number"], row["reason"], row["row"]["id"]) for row in shown] == [
+        ("trips.csv", 2, "vendor_invalid", "b"),
+        ("trips.csv", 3, "coordinates_missing", "c"),
+    ]
+    assert len(json.loads(tripcast("dead-letters", "rows", "--json", "--reason", "vendor_invalid").stdout)) == 1
+    assert "vendor_id=-1" in "".join(tripcast("dead-letters", "rows").stdout.split())
+
+
 async def test_a_share_leaves_the_rest_and_a_later_load_brings_it(tripcast: Run, database: str, tmp_path: Path):
     rows = (
         {"id": str(hour), "pickup_datetime": f"2016-03-01 {hour}:00:00", "dropoff_datetime": f"2016-03-01 {hour}:10:00"}
