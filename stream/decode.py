@@ -74,7 +74,7 @@ class _Events:
     def envelopes(self) -> Envelopes:
         stamps = np.fromiter(map(_TIMESTAMP, self.records), np.int64, len(self.records))
         published_at = (np.minimum(stamps, LATEST_MS) * 1000).astype(TIME)
-        published_at[stamps < 0] = np.datetime64("NaT")
+        published_at[stamps < 0] = np.datetime64("NaT", "us")
         traceparent = np.full(len(self.records), None, dtype=object)
         beside = list(map(_HEADERS, self.records))
         if any(beside):
