@@ -15,6 +15,11 @@ import pytest
 from dotenv import dotenv_values
 
 from adapters.environment.settings import PostgresSettings
+from cli.embedded.mlflow import http_ok
+from tests import running
+from tests.documents import REPOSITORY, Document
+from tests.e2e.typed import Shell
+from tests.programs import needed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -37,14 +42,15 @@ TRIP = {
 ROWS_BY_VERSION = "select model_version, role::text, count(*) from predictions group by 1, 2"
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
     """A local stack with a simulated city that slows down after five hours of its time."""
+    data = tmp_path_factory.mktemp("loop") / "data"
     arguments = ["--speed", SPEED, "--slowdown", "1.5", "--slowdown-after", SLOWDOWN_AFTER_MINUTES]
-    command = [sys.executable, "-P", "-m", "cli", "up", "--data", str(tmp_path / "data"), *arguments]
+    command = [sys.executable, "-P", "-m", "cli", "up", "--data", str(data), *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ})
     try:
-        yield process, tmp_path / "data"
+        yield process, data
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
@@ -73,6 +79,31 @@ def test_a_slow_down_leads_to_a_better_champion_by_itself(stack: tuple["subproce
     _it_is_served(data)
     settings = PostgresSettings.read(data=data)
     asyncio.run(_errors_are_back(settings.database.get_secret_value()))
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md"])
+def test_every_command_of_the_first_pages_does_what_they_say(
+    stack: tuple["subprocess.Popen[str]", Path], tmp_path: Path, page: str
+) -> None:
+    """On the stack of the test before: another start would take half a minute."""
+    needed("curl", package="curl")
+    process, data = stack
+    asyncio.run(until_ready(process, data))
+    shell = Shell(tmp_path, data, {name: value or "" for name, value in dotenv_values(data / "stack.env").items()})
+    for block in Document(REPOSITORY / page).shell_blocks():
+        if not block.not_run:
+            shell.type(block)
+
+
+async def until_ready(process: "subprocess.Popen[str]", data: Path) -> None:
+    """Return when there is a champion that answers."""
+
+    async def ready() -> bool:
+        assert process.poll() is None, "the stack has ended"
+        address = dotenv_values(data / "stack.env").get("TRIPCAST_API")
+        return bool(address) and http_ok(f"{address}/readyz")
+
+    await running.until(ready, deadline=120)
 
 
 def _it_is_served(data: Path) -> None:
