@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from typing import Any
 
 import yaml
@@ -18,6 +19,7 @@ WORDS = {"and", "or", "unless", "bool", "offset", "by", "on", "inf", "nan"}
 QUERY = re.compile(r'query "((?:[^"\\]|\\.)*)"')
 
 
+@cache
 def rules() -> list[dict[str, Any]]:
     """Every rule of every group, in order."""
     files = sorted(MONITORING.glob("rules/*.yml"))
@@ -25,6 +27,7 @@ def rules() -> list[dict[str, Any]]:
     return [rule for group in groups for rule in group["rules"]]
 
 
+@cache
 def alerts() -> dict[str, dict[str, Any]]:
     """Those that alert, by name."""
     return {rule["alert"]: rule for rule in rules() if "alert" in rule}
@@ -35,6 +38,7 @@ def recorded() -> set[str]:
     return {rule["record"] for rule in rules() if "record" in rule}
 
 
+@cache
 def queries() -> dict[str, str]:
     """Every expression of ours, by where it stands: rules, the queries inside their descriptions, panels."""
     found = {}
@@ -49,6 +53,7 @@ def queries() -> dict[str, str]:
     return found
 
 
+@cache
 def panels() -> list[dict[str, Any]]:
     """The board's, rows included."""
     content: list[dict[str, Any]] = json.loads(BOARD.read_text())["panels"]
