@@ -1,5 +1,6 @@
 """Where Kafka is and how one gets in: one value, so that no client of it can forget the encryption or the login."""
 
+import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,9 @@ Security = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"]
 
 WRONG_NAME = (62, 64)  # OpenSSL's codes for a certificate of another host name, of another IP address
-LASTING = (ssl.SSLError, kafka.AuthenticationFailedError, kafka.UnsupportedSaslMechanismError, kafka.IllegalSaslStateError)
+REFUSED = (kafka.SaslAuthenticationFailed, kafka.AuthenticationFailedError)
+LASTING = (ssl.SSLError, kafka.UnsupportedSaslMechanismError, kafka.IllegalSaslStateError, *REFUSED)
+AWAY = (ConnectionRefusedError, TimeoutError, socket.gaierror)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +98,15 @@ class Broker:
     def _why(self, error: BaseException) -> str:
         if isinstance(error, ssl.SSLError):
             return self._why_not_encrypted(error)
-        if isinstance(error, kafka.AuthenticationFailedError):
+        if isinstance(error, REFUSED):
             return "it refuses TRIPCAST_KAFKA_USER with TRIPCAST_KAFKA_PASSWORD"
         if isinstance(error, kafka.UnsupportedSaslMechanismError):
             return f"it does not offer TRIPCAST_KAFKA_SASL={self.login.mechanism if self.login else ''}"
         if isinstance(error, kafka.IllegalSaslStateError):
             return f"it asks for no login on this port, and TRIPCAST_KAFKA_SECURITY is {self.security}"
-        if isinstance(error, ConnectionResetError | kafka.KafkaConnectionError):
-            return f"is it running, and is TRIPCAST_KAFKA_SECURITY={self.security} what this port expects?"
-        return "is it running?"
+        if isinstance(error, AWAY):
+            return "is it running?"
+        return f"is it running, and is TRIPCAST_KAFKA_SECURITY={self.security} what this port expects? ({_name(error)})"
 
     def _why_not_encrypted(self, error: ssl.SSLError) -> str:
         if isinstance(error, ssl.SSLCertVerificationError):
@@ -125,6 +128,10 @@ def root_of(error: BaseException) -> BaseException:
 def may_pass(error: BaseException) -> bool:
     """Whether waiting may help: a broker that starts is waited for, a wrong password is not."""
     return isinstance(error, BrokerUnreachable) and not isinstance(root_of(error), LASTING)
+
+
+def _name(error: BaseException) -> str:
+    return type(error).__name__
 
 
 def _login(settings: KafkaSettings) -> Login | None:
