@@ -9,7 +9,7 @@ project = "tripcast"
 author = "the tripcast contributors"
 copyright = "the tripcast contributors, MIT licence"  # noqa: A001 - Sphinx's name
 
-extensions = ["myst_parser", "sphinx_copybutton", "sphinx_design", "inside"]
+extensions = ["myst_parser", "sphinx_copybutton", "sphinx_design", "folders", "inside"]
 exclude_patterns = ["_ext", "_generate"]
 nitpicky = True
 suppress_warnings: list[str] = []
