@@ -18,7 +18,9 @@ TYPED = {*SHELLS, "console", "text", ""}
 NOT_RUN = re.compile(r"<!-- not run: (.+?) -->", re.DOTALL)
 SAYS = re.compile(r"<!-- says: (.+?) -->")
 PROGRAM = re.compile(r"^(?:\S*/)?tripcast$")
-SEPARATORS = {"|", "||", "&&", ";", "&", ">", "(", ")"}
+ASSIGNMENT = re.compile(r"^[A-Za-z_]\w*=|^\$$")
+HAND_ON = {"--", "tools", "exec", "sudo", "time"}  # what follows them is a command
+PUNCTUATION = set("();<>|&")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,14 @@ def tripcast_calls(text: str) -> Iterator[list[str]]:
     """The arguments of each call of `tripcast` in the lines of a shell."""
     for line in text.replace("\\\n", " ").splitlines():
         for words in _commands(line):
-            start = next((number for number, word in enumerate(words) if PROGRAM.match(word)), None)
+            start = next((number for number, word in enumerate(words) if PROGRAM.match(word) and _runs(words[:number])), None)
             if start is not None:
                 yield words[start + 1 :]
+
+
+def _runs(before: list[str]) -> bool:
+    """Whether a word after these is a program: `kubectl -n tripcast get pods` is no call of ours."""
+    return all(ASSIGNMENT.match(word) for word in before) or before[-1] in HAND_ON
 
 
 def _commands(line: str) -> Iterator[list[str]]:
@@ -104,7 +111,7 @@ def _commands(line: str) -> Iterator[list[str]]:
     words: list[str] = []
     try:
         for word in lexer:
-            if word in SEPARATORS:
+            if set(word) <= PUNCTUATION:
                 yield words
                 words = []
             else:
