@@ -101,17 +101,22 @@ async def watching(folder: Path, targets: Mapping[str, str], key: str, receiver:
     look = "--config.file", "--web.listen-address"
     alerting = ["prometheus-alertmanager", f"{look[0]}=alertmanager.yml", f"{look[1]}={alertmanager}", "--storage.path=am"]
     scraping = ["prometheus", f"{look[0]}=prometheus.yml", f"{look[1]}={prometheus}", "--storage.tsdb.path=tsdb"]
-    with _running(folder, [*alerting, "--cluster.listen-address="]), _running(folder, scraping) as log:
-        async with httpx.AsyncClient(base_url=f"http://{prometheus}", timeout=10) as client:
-            await until(lambda: _ready(client), 20)
-            yield Prometheus(client, log)
+    async with httpx.AsyncClient(base_url=f"http://{prometheus}", timeout=10) as client:
+        with _running(folder, [*alerting, "--cluster.listen-address="]):
+            await _ready(client, f"http://{alertmanager}")  # else what Prometheus tells first is an error in its log
+            with _running(folder, scraping) as log:
+                await _ready(client, f"http://{prometheus}")
+                yield Prometheus(client, log)
 
 
-async def _ready(client: httpx.AsyncClient) -> bool:
-    try:
-        return (await client.get("/-/ready")).status_code == HTTPStatus.OK
-    except httpx.TransportError:
-        return False
+async def _ready(client: httpx.AsyncClient, address: str) -> None:
+    async def answers() -> bool:
+        try:
+            return (await client.get(f"{address}/-/ready")).status_code == HTTPStatus.OK
+        except httpx.TransportError:
+            return False
+
+    await until(answers)
 
 
 def quick(group: dict[str, Any]) -> dict[str, Any]:

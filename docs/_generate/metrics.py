@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
 from adapters.health.process import register_process, watched_loop
+from adapters.health.state import State, register_state
 from api.metrics import Metrics as ApiMetrics
 from api.reads.gauges import watch_lag
 from api.reads.sampler import Look
@@ -26,8 +27,8 @@ def page() -> str:
     return join(
         "# Metrics",
         "Each role serves these at `/metrics` of its own port, in Prometheus' text format. What they are for: "
-        "[observability](../observability.md). A histogram has the usual samples `_bucket`, `_sum` and `_count`. Worker and "
-        "trainer have `process_*` besides (start, memory, processor, files).",
+        "[observability](../observability.md). A histogram has the usual samples `_bucket`, `_sum` and `_count`. Every "
+        "role has `process_*` besides (start, memory, processor, files).",
         *(join(f"## {role}", _table(make())) for role, make in ROLES.items()),
     )
 
@@ -55,23 +56,24 @@ def _labels(registry: CollectorRegistry) -> dict[str, set[str]]:
 def _worker() -> CollectorRegistry:
     metrics = Metrics()
     MonitorMetrics(metrics.registry)
-    return _process(metrics.registry)
+    return _stateful(_process(metrics.registry), State(bool, bool, _some_part))
 
 
 def _trainer() -> CollectorRegistry:
-    return _process(TrainerMetrics().registry)
+    return _stateful(_process(TrainerMetrics().registry), State(bool, bool))
 
 
 def _api() -> CollectorRegistry:
     registry = ApiMetrics().registry
+    register_process(registry)
     nothing_seen: Any = SimpleNamespace(look=Look())
     watch_lag(nothing_seen, registry)
-    return registry
+    return _stateful(registry, State(bool, parts=_some_part))
 
 
 def _board() -> CollectorRegistry:
     poller: Any = SimpleNamespace(views=0, asked=0, failed=0)
-    return BoardMetrics(poller).registry
+    return _process(BoardMetrics(poller).registry)
 
 
 def _process(registry: CollectorRegistry) -> CollectorRegistry:
@@ -83,6 +85,15 @@ def _process(registry: CollectorRegistry) -> CollectorRegistry:
 
     asyncio.run(look_once())
     return registry
+
+
+def _stateful(registry: CollectorRegistry, state: State) -> CollectorRegistry:
+    register_state(registry, state)
+    return registry
+
+
+def _some_part() -> dict[str, bool]:
+    return {"database": True}
 
 
 ROLES: dict[str, Callable[[], CollectorRegistry]] = {"Worker": _worker, "Trainer": _trainer, "API": _api, "Board": _board}
