@@ -33,8 +33,12 @@ listener.name.login.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.secur
 
 @dataclass(frozen=True, slots=True)
 class SecureKafka:
-    """Ports of its listeners, and files: the right authority, another one, a client's certificate with its key."""
+    """The address of the listener in clear, the ports of the others, and files.
 
+    `stranger` is another authority's certificate; `client` is a certificate of ours with its key.
+    """
+
+    plain: str
     login: int
     tls: int
     both: int
@@ -80,7 +84,7 @@ def secure_kafka(folder: Path) -> Iterator[SecureKafka]:
         ),
     )
     with kafka.part():
-        yield SecureKafka(login, tls, both, authority, folder / "stranger.pem", folder / "client.pem")
+        yield SecureKafka(kafka.address, login, tls, both, authority, folder / "stranger.pem", folder / "client.pem")
 
 
 def _prepare(kafka: EmbeddedKafka, properties: str) -> None:

@@ -9,7 +9,7 @@ from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 GRACE_SECONDS = 1.0  # a broker that took the connection describes itself in milliseconds; a frozen one is not waited for
-CAUSE_SECONDS = 1.0
+CAUSE_SECONDS = 5.0
 
 Client = TypeVar("Client", bound=AIOKafkaClient)
 
@@ -44,7 +44,7 @@ async def _cause(client: AIOKafkaClient) -> BaseException | None:
     """The error of one more connection to the first server; None when that one succeeds, to a broker that came up just now."""
     host, port, _ = client.hosts[0]
     try:
-        async with asyncio.timeout(CAUSE_SECONDS):
+        async with asyncio.timeout(min(CAUSE_SECONDS, client._request_timeout_ms / 1000)):
             connection = await create_conn(
                 host,
                 port,

@@ -1,7 +1,7 @@
 """What makes a connection safe: the checks of an address before it is used, and short-lived passwords."""
 
+import os
 import re
-import ssl
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
@@ -11,6 +11,7 @@ from domain.errors import InvalidInput
 
 Password = Callable[[], str]  # asked for every new connection, in a thread; its own errors are ours
 PORT = 5432
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 
 ADVICE = (
@@ -64,14 +65,22 @@ def password_source(settings: PostgresSettings, dsn: str) -> Password | None:
     return tokens
 
 
-def encryption_of(connection_ssl: object) -> str:
-    """For people: how a connection is protected, by the object of its TLS layer."""
-    if not isinstance(connection_ssl, ssl.SSLObject):
-        return "not encrypted"
-    context = connection_ssl.context
-    if context.verify_mode != ssl.CERT_REQUIRED:
-        return f"{connection_ssl.version()}, the server's certificate unchecked"
-    return f"{connection_ssl.version()}, certificate {'and name ' if context.check_hostname else ''}checked"
+def protection_of(dsn: str, version: str | None) -> tuple[str, bool]:
+    """How a connection is protected, for people, and whether nobody on the way can read or answer instead of the server.
+
+    `version` is TLS' as the server tells it; None where it says that nothing is encrypted.
+    """
+    mode = parse_qs(urlsplit(dsn).query).get("sslmode", [os.environ.get("PGSSLMODE", "prefer")])[-1]
+    if version is None:
+        return "not encrypted", False
+    if mode == "verify-full":
+        return f"{version}, certificate and name checked", True
+    return f"{version}, {'certificate checked, its name not' if mode == 'verify-ca' else 'certificate not checked'}", False
+
+
+def is_local(dsn: str) -> bool:
+    """Whether the server is on this machine, where nobody is on the way."""
+    return all(host in LOOPBACK or host.startswith("/") for host, _ in hosts_of(dsn))
 
 
 def _check_iam(parts: SplitResult, hosts: int) -> None:

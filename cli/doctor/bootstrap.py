@@ -15,6 +15,7 @@ from adapters.mlflow.rest import MlflowRest
 from adapters.onnx.local_models import LocalModels
 from adapters.postgres.connection import Pool, address_of, open_pool
 from adapters.postgres.migrate import check_schema
+from adapters.postgres.security import is_local, protection_of
 from adapters.postgres.stream_store import Streams
 from cli.doctor import machine
 from cli.doctor.findings import Finding, Step, Verdict, note, well, wrong
@@ -30,6 +31,8 @@ from schemas.topics import TOPICS, TRIP_EVENTS
 
 T = TypeVar("T")
 LARGE_LAG = 10_000
+LOOPBACK = ("127.0.0.1:", "[::1]:", "localhost:")
+TLS_VERSION = "select version from pg_stat_ssl where pid = pg_backend_pid() and ssl"
 START = "is it running? `make run` starts a local one; TRIPCAST_{} points to yours"
 
 
@@ -42,6 +45,7 @@ def steps(settings: StackSettings, folder: DataFolder) -> list[Step]:
         Step("Java", machine.java, "install Java 17 or newer, or use your own Kafka"),
         Step("disk", lambda: machine.disk(folder.path), ""),
         Step("settings", machine.names, ""),
+        Step("secrets", machine.secrets, ""),
         Step("local stack", lambda: machine.stack(folder), ""),
         Step("Kafka", systems.kafka, START.format("KAFKA")),
         Step("topics", systems.topics, migrate, ("Kafka",)),
@@ -65,8 +69,13 @@ class _Systems:
 
     def kafka(self) -> Finding:
         """A metadata request is answered."""
-        asyncio.run(reach(Broker.of(self._settings), seconds=5.0))
-        return well("Kafka", f"{self._settings.kafka} answers")
+        broker = Broker.of(self._settings)
+        asyncio.run(reach(broker, seconds=5.0))
+        protection = "encrypted, certificate and name checked" if broker.encrypted else "not encrypted"
+        found = f"{broker} answers; {broker.security}: {protection}"
+        if broker.encrypted or all(server.startswith(LOOPBACK) for server in broker.servers.split(",")):
+            return well("Kafka", found)
+        return note("Kafka", found, "TRIPCAST_KAFKA_SECURITY=SASL_SSL keeps others on the network out; see docs/connections.md")
 
     def topics(self) -> Finding:
         """All topics are there, with as many partitions as the settings say."""
@@ -87,11 +96,16 @@ class _Systems:
     def postgres(self) -> Finding:
         """The login works. Raises DatabaseUnreachable."""
 
-        async def version(pool: Pool) -> str:
-            return str(await pool.fetchval("show server_version"))
+        async def versions(pool: Pool) -> tuple[str, str | None]:
+            return str(await pool.fetchval("show server_version")), await pool.fetchval(TLS_VERSION)
 
-        where = address_of(self._settings.dsn())
-        return well("PostgreSQL", f"{where} answers, version {self._with_pool(version)}")
+        dsn = self._settings.dsn()
+        version, tls = self._with_pool(versions)
+        protection, safe = protection_of(dsn, tls)
+        found = f"{address_of(dsn)} answers, version {version}; {protection}"
+        if safe or is_local(dsn):
+            return well("PostgreSQL", found)
+        return note("PostgreSQL", found, "add sslmode=verify-full&sslrootcert=FILE to the address; see docs/connections.md")
 
     def migrations(self) -> Finding:
         """The schema is this program's. Raises SchemaMismatch."""

@@ -3,10 +3,12 @@
 import importlib.metadata
 import platform
 import shutil
+import stat
 import sys
 from pathlib import Path
 
 from adapters.environment.origins import unknown_names
+from adapters.environment.settings import PREFIX, secrets_folder
 from cli.doctor.findings import Finding, note, well, wrong
 from cli.embedded.java import OLDEST_JAVA, find_java, java_version
 from cli.settings import StackSettings, roles
@@ -51,6 +53,18 @@ def stack(folder: DataFolder) -> Finding:
     if holder is None:
         return note("local stack", f"none runs on {folder.path}", "`make run` starts one; your own systems need none")
     return well("local stack", f"process {holder} on {folder.path}; ports: {ports}")
+
+
+def secrets() -> Finding:
+    """Whether secrets that are files are their reader's alone. Raises InvalidInput for a folder that is none."""
+    folder = secrets_folder()
+    if folder is None:
+        return well("secrets", "none as files")
+    found = [path for path in folder.iterdir() if path.is_file() and path.name.lower().startswith(PREFIX.lower())]
+    loose = sorted(path.name for path in found if path.stat().st_mode & stat.S_IRWXO)
+    if loose:
+        return note("secrets", f"every user of this machine may read {', '.join(loose)} in {folder}", "`chmod o= FILE`")
+    return well("secrets", f"{len(found)} files in {folder}")
 
 
 def names() -> Finding:

@@ -18,7 +18,9 @@ from adapters.kafka.topics import end_offsets, ensure_topics, log_start_offsets,
 from cli.embedded.ports import HOST
 from domain.entities.models import LifecycleEvent
 from domain.errors import BrokerUnreachable, InvalidInput
-from tests.secure_kafka import PASSWORD, SecureKafka, secure_kafka
+from tests.running import events_of, world_of
+from tests.secure_kafka import PASSWORD, USER, SecureKafka, secure_kafka
+from tests.trips import random_trips
 
 SECONDS = 5.0
 
@@ -73,6 +75,24 @@ async def test_encryption_alone_and_certificates_on_both_sides(kafka: SecureKafk
     await reach(Broker.of(kafka.by_tls(kafka=f"localhost:{kafka.both}", kafka_certificate=kafka.client)), SECONDS)
 
 
+async def test_a_worker_gets_in_with_its_password_in_a_file(
+    kafka: SecureKafka, database: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "tripcast_kafka_password").write_text(f"{PASSWORD}\n")
+    (secrets / "tripcast_kafka_user").write_text(USER)
+    access = {"TRIPCAST_KAFKA_SECURITY": "SASL_SSL", "TRIPCAST_KAFKA_CA": str(kafka.authority)}
+    where = {"TRIPCAST_KAFKA": f"localhost:{kafka.login}", "TRIPCAST_SECRETS": str(secrets)}
+    async with world_of(kafka.plain, database, topic_prefix, tmp_path) as world:
+        await world.publish(events_of(random_trips(20))[0])
+        with world.worker(**access, **where) as worker:
+            await world.drained()
+            assert worker.health("readyz") == (200, {"ready": True, "missing": {}})
+    assert await world.count("predictions") == 20
+    assert PASSWORD not in worker.log.read_text()
+
+
 async def _refusal(settings: KafkaSettings, *, passing: bool = False) -> str:
     """The same for who asks and for who publishes; within seconds."""
     with pytest.raises(BrokerUnreachable) as asked:
@@ -108,8 +128,8 @@ async def test_a_plain_client_at_an_encrypted_port_is_told_what_to_look_at(kafka
     assert "is TRIPCAST_KAFKA_SECURITY=PLAINTEXT what this port expects?" in why
 
 
-async def test_an_encrypting_client_at_a_plain_port_is_told_what_to_look_at(kafka: SecureKafka, kafka_address: str) -> None:
-    plain = kafka_address.replace("127.0.0.1", "localhost")
+async def test_an_encrypting_client_at_a_plain_port_is_told_what_to_look_at(kafka: SecureKafka) -> None:
+    plain = kafka.plain.replace("127.0.0.1", "localhost")
     why = await _refusal(kafka.by_tls(kafka=plain), passing=True)
     assert "is TRIPCAST_KAFKA_SECURITY=SSL what this port expects?" in why
 
