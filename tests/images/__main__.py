@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from cli.embedded.kafka_jars import ensure_jars
 from tests.images.cell import BRIDGE, NETWORK
 from tests.images.compose import ROOT
 from tests.images.engine import engine
@@ -35,6 +36,7 @@ def main(arguments: list[str]) -> int:
         began = time.monotonic()
         builder = engine(folder)
         builder.build()
+        ensure_jars()  # of the broker; the tests have no way out
         image = builder.image()
         seconds = time.monotonic() - began
         sys.stdout.write(f"built with {type(builder).__name__} in {seconds:.0f} s\n")

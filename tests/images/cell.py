@@ -16,11 +16,12 @@ from tests.images.compose import Service
 
 BRIDGE = "br0"
 NETWORK = "10.77.0"
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 180.0
 # $1 image, $2 place for the root, $3 address; then pairs of mounts up to `--`, then user, then the variables and the command.
 SCRIPT = r"""
 set -euo pipefail
 image=$1 root=$2 address=$3; shift 3
+hostname "${root##*/}"
 mount --bind "$image" "$root"
 mount -t proc proc "$root/proc"
 mount -t tmpfs -o mode=0755 dev "$root/dev"
@@ -64,6 +65,7 @@ class Cell:
     host: int
     instance: str = ""
     command: Sequence[str] = ()
+    peak_bytes: int = 0  # resident, of all its processes together, at those moments when somebody looked
     _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
     @property
@@ -83,8 +85,8 @@ class Cell:
 
     def start(self) -> "Cell":
         """Start it; nothing is waited for."""
-        place = self.world.folder / f"{self.name}.root"
-        place.mkdir(exist_ok=True)
+        place = self.world.folder / "roots" / self.name
+        place.mkdir(parents=True, exist_ok=True)
         isolate = ["unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child"]
         mounts = [word for mount in self._mounts() for word in mount]
         pairs = [f"{name}={value}" for name, value in {**self.world.variables, **self.service.environment}.items()]
@@ -97,6 +99,7 @@ class Cell:
                 stderr=subprocess.STDOUT,
             )
         self._connect()
+        self._entered()
         return self
 
     def wait(self, seconds: float = PATIENCE_SECONDS) -> int:
@@ -118,7 +121,7 @@ class Cell:
     def inside(self, *command: str) -> "subprocess.CompletedProcess[str]":
         """Run a command in there, as the service's user: what `docker exec` does."""
         user, group = self.service.user.split(":")
-        enter = ["nsenter", f"--target={self.main_process}", "--mount", "--pid", "--net", "--root", "--wd=/data"]
+        enter = ["nsenter", f"--target={self.main_process}", "--mount", "--pid", "--net", "--root", "--wd"]
         drop = ["/usr/bin/setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", "--no-new-privs", "--"]
         pairs = [f"{name}={value}" for name, value in {**self.world.variables, **self.service.environment}.items()]
         words = [*enter, *drop, "/usr/bin/env", "-i", *pairs, *command]
@@ -128,7 +131,9 @@ class Cell:
         """Whether its own health check says so. Fails when it has ended."""
         assert self._process is not None
         assert self._process.poll() is None, f"{self.name} ended:\n{self.tail()}"
-        return self.inside(*self.service.health).returncode == 0
+        found = self.inside(*self.service.health)
+        assert found.returncode in {0, 1}, found  # anything else says that the check itself is broken
+        return found.returncode == 0
 
     def until_healthy(self) -> None:
         """Wait for it. The engine would ask every few seconds, too."""
@@ -145,9 +150,27 @@ class Cell:
         return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
     def told_by_the_kernel(self) -> dict[str, str]:
-        """/proc/1/status of the cell."""
-        lines = Path(f"/proc/{self.main_process}/status").read_text().splitlines()
+        """/proc/1/status of the cell; nothing known as long as, or as soon as, there is none."""
+        try:
+            lines = self._main_status()
+        except (IndexError, OSError):
+            return {"Uid": "-"}
         return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+    def _main_status(self) -> list[str]:
+        return Path(f"/proc/{self.main_process}/status").read_text().splitlines()
+
+    def note_memory(self) -> None:
+        """Look how much it has now."""
+        with suppress(OSError, IndexError):
+            self.peak_bytes = max(self.peak_bytes, sum(map(_resident_bytes, self._processes())))
+
+    def _processes(self) -> list[int]:
+        found = [self.main_process]
+        for pid in found:
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                found += [int(child) for child in (task / "children").read_text().split() if int(child) not in found]
+        return found
 
     def tail(self) -> str:
         """The end of its log."""
@@ -178,6 +201,15 @@ class Cell:
             (folder / target).chmod(given.stat().st_mode & 0o777)  # with the owner, root, that a bind mount shows
         return folder
 
+    def _entered(self) -> None:
+        """Wait until the service's own command runs, as its user."""
+        assert self._process is not None
+        user = self.service.user.partition(":")[0]
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self._process.poll() is None and self.told_by_the_kernel()["Uid"].split()[0] != user:
+            assert time.monotonic() < deadline, self.tail()
+            time.sleep(0.02)
+
     def _connect(self) -> None:
         """Plug it into the bridge as soon as it has a network of its own."""
         assert self._process is not None
@@ -191,6 +223,11 @@ class Cell:
             ip("link", "delete", f"v{self.host}")
         ip("link", "add", f"v{self.host}", "type", "veth", "peer", "name", "eth0", "netns", str(self._process.pid))
         ip("link", "set", f"v{self.host}", "master", BRIDGE, "up")
+
+
+def _resident_bytes(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS")), 0)
 
 
 def ip(*words: str) -> None:
