@@ -16,7 +16,7 @@ from tests.images.looking import bytes_of, connected, count, counts, limit_bytes
 
 pytestmark = pytest.mark.timeout(900)
 
-HOSTS = {"prepare": 20, "history": 21, "source": 22, "mlflow": 10, "trainer": 13, "api": 14, "board": 15}
+HOSTS = {"prepare": 20, "history": 21, "source": 22, "tools": 23, "mlflow": 10, "trainer": 13, "api": 14, "board": 15}
 SERVING = ("mlflow", "worker1", "worker2", "trainer", "api", "board")
 TRIP = {
     "vendor_id": 1,
@@ -188,6 +188,11 @@ def test_the_api_sees_every_worker_behind_the_one_name(cells: dict[str, Cell], k
     assert workers() == {f"http://{cells[name].address}:8081": True for name in ("worker1", "worker2")}
     roles = httpx.get("http://api:8000/system", headers=key).json()["roles"]
     assert {role["name"]: role["up"] for role in roles} == dict.fromkeys(("API", "worker", "trainer", "board"), True)
+
+
+def test_every_command_of_an_operator_is_at_hand(start: Start, cells: dict[str, Cell]) -> None:
+    assert start("tools").wait() == 0, cells["tools"].tail()
+    assert "trip-events" in cells["tools"].tail()
 
 
 def test_the_board_shows_a_live_system(cells: dict[str, Cell], key: dict[str, str]) -> None:
