@@ -1,4 +1,4 @@
-"""The exit codes of every command; documented here and in the README, and nowhere else decided."""
+"""The exit codes of every command; docs/reference/commands.md is made from them, and they are decided nowhere else."""
 
 from domain import errors
 

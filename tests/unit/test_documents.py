@@ -81,6 +81,30 @@ def _wrong(words: list[str]) -> str | None:
     return f"tripcast {' '.join(words)}: no option {', '.join(sorted(unknown))}" if unknown else None
 
 
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("tripcast audti", "tripcast audti: no such command"),
+        (".venv/bin/tripcast audit --jsn", "tripcast audit --jsn: no option --jsn"),
+        ("tripcast keys make NAME", "tripcast keys make: no such command"),
+        ("docker compose run --rm tools tripcast audti", "tripcast audti: no such command"),
+        ("TRIPCAST_DATA=/data tripcast up --slowdwn=1.5 | head", "tripcast up --slowdwn=1.5: no option --slowdwn"),
+        ("tripcast up --slowdown 1.5 && tripcast dead-letters list --json", None),
+        ("kubectl -n tripcast get pods", None),
+    ],
+)
+def test_a_call_that_would_fail_is_named(line: str, fault: str | None) -> None:
+    faults = [found for call in tripcast_calls(line) if (found := _wrong(call))]
+    assert faults == ([fault] if fault else [])
+
+
+def test_a_link_to_nothing_is_named() -> None:
+    readme = Document(REPOSITORY / "README.md")
+    assert _fault(readme, "docs/nothing.md") == "docs/nothing.md: no such file"
+    assert _fault(readme, "docs/api.md#nothing") == "docs/api.md#nothing: no such heading"
+    assert _fault(readme, "docs/api.md#routes") is None
+
+
 @cache
 def _options(name: str) -> dict[str, Any]:
     root: Any = get_command(app)
