@@ -1,27 +1,26 @@
 """The model of docs/guides/own-model.md, as it stands there: checked, trained, promoted, served by worker and API alike."""
 
 import hashlib
+import re
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from typer.testing import CliRunner
 
 from adapters.environment.settings import PostgresSettings
-from adapters.onnx.model import Graph
 from adapters.postgres.connection import open_pool
 from adapters.postgres.history import History
 from batch import bootstrap, train_bootstrap
-from batch.catalogue import chosen
 from batch.check_bootstrap import trips_of_the_city
-from batch.check_candidate import CheckCandidate
 from batch.settings import BatchSettings
 from batch.train import TrainingReport, TrainingRequest
+from cli.commands.candidates import app
 from domain.entities.models import Alias
 from domain.entities.trips import SECOND, CompletionColumns
 from domain.errors import ModelRefused
-from domain.gates import GateLimits
 from domain.services.follow_champion import FollowChampion
 from tests.pages import blocks
 from tests.running import World, events_of, world_of
@@ -83,10 +82,13 @@ def change(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-def test_the_example_passes_the_check_and_is_as_good_as_the_page_says(my_model: Path) -> None:
-    [mine], [ours] = chosen(str(my_model)), chosen("linear_regression")
-    check, trips = CheckCandidate(Graph.open, GateLimits()), trips_of_the_city(ROWS)
-    assert check(mine, trips).scores.rmse_minutes < check(ours, trips).scores.rmse_minutes
+def test_the_example_passes_the_check_as_the_page_shows_it(my_model: Path) -> None:
+    done = CliRunner().invoke(app, ["check", str(my_model)])
+    assert done.exit_code == 0, done.output
+    [shown] = [block for block in blocks("guides/own-model.md", "text") if "nine_inputs" in block]
+    figures = re.compile(r"nine_inputs: RMSE ([0-9.]+) min")
+    assert [line for line in done.output.splitlines() if line.startswith("ok")] == shown.splitlines()[:-1]
+    assert float(figures.findall(done.output)[0]) == pytest.approx(float(figures.findall(shown)[0]), abs=0.1)
 
 
 async def test_a_model_of_ones_own_is_trained_promoted_and_served_alike_by_worker_and_api(
