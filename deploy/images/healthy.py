@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
         return 0  # a job, which is judged by how it ends
     setting, default, route = ROUTES[found]
     port = int(os.environ.get(setting) or default)
-    answer = status(os.environ.get("HEALTHY_HOST") or HOST, port, route)
+    answer = status(HOST, port, route)
     sys.stdout.write(f"{found} {route}: {answer}\n")
     return 0 if answer == "200" else 1
 
