@@ -21,6 +21,7 @@ NAMES = [page.name for page in PAGES]
 SETTING = re.compile(r"TRIPCAST_[A-Z0-9_]*[A-Z0-9]")
 TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
 MAKE = re.compile(r"(?:^|[(;&|]\s*|=\S* )make ([a-z][a-z-]*)", re.MULTILINE)
+FIGURE = re.compile(r"(?<![\w.:/-])(\d[\d,]*(?:\.\d+)?) (?:events|requests|times|ms|s\b|GB)")
 TEST = re.compile(r"\btest_\w+")
 ROLE_OF_SOURCE = {"up": "simulate"}  # what `up` does not know goes to its source
 PLACEHOLDER = re.compile(r"\[?[A-Z][A-Z_]*\]?(?:\.\.\.)?|\.\.\.|…")
@@ -162,6 +163,13 @@ def test_a_page_of_the_reference_that_is_stale_missing_or_nobodys_is_named(
     (tmp_path / "missing.md").unlink()
     (tmp_path / "nobodys.md").write_text("# By hand")
     assert pages.differences() == ["missing.md", "nobodys.md", "stale.md"]
+
+
+def test_every_figure_of_the_readme_stands_on_a_page_that_says_how_it_was_measured() -> None:
+    measured = "".join((DOCS / name).read_text() for name in ("performance.md", "drift-proof.md", "quickstart.md"))
+    figures = set(FIGURE.findall(Document(REPOSITORY / "README.md").text.split("## Run it")[1]))
+    assert len(figures) > 8
+    assert [figure for figure in sorted(figures) if not re.search(rf"(?<![\d.,]){re.escape(figure)}(?![\d])", measured)] == []
 
 
 def test_few_blocks_of_readme_and_quick_start_are_not_run() -> None:
