@@ -1,7 +1,7 @@
 """The shipped rules against a running system: every metric is there, every rule runs, and a worker that stops is told."""
 
-import asyncio
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -15,7 +15,7 @@ from tests.api_process import NOWHERE, api_process
 from tests.expressions import metrics_of, queries, recorded, rules
 from tests.monitoring import Prometheus, Receiver, receiving, watching
 from tests.programs import needed
-from tests.running import REPOSITORY, Worker, World, events_of, stop, world_of
+from tests.running import REPOSITORY, Worker, World, events_of, world_of
 from tests.trips import random_trips
 
 needed("prometheus", "prometheus-alertmanager", package="prometheus prometheus-alertmanager")
@@ -113,7 +113,8 @@ async def every_query_runs(prometheus: Prometheus) -> None:
 
 async def a_stopped_worker_is_told(world: World, worker: Worker, slack: Receiver) -> None:
     assert "[page] WorkerDown" not in slack.titles()
-    await asyncio.to_thread(stop, worker)
+    worker.signal(signal.SIGKILL)
+    await worker.ended()
     told = await slack.told("[page] WorkerDown", SECONDS)
     assert "No worker has answered for a minute" in told["text"]
     assert "runbook.html#workerdown" in told["text"]
