@@ -3,12 +3,11 @@
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sphinx.application import Sphinx
-from sphinx.util import logging
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
-logger = logging.getLogger(__name__)
 LOADED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "video": "src", "object": "data"}
 OUTSIDE = re.compile(r"^\s*(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 IN_STYLES = re.compile(r"(?:url\(|@import)\s*[\"']?((?:https?:)?//[^\"')\s]+)", re.IGNORECASE)
@@ -45,17 +44,19 @@ def outside(path: Path) -> list[str]:
     return page.found
 
 
-def check(app: Sphinx, failed: Exception | None) -> None:
+def check(app: "Sphinx", failed: Exception | None) -> None:
     """Look at everything that was built."""
+    from sphinx.util import logging  # noqa: PLC0415 - the rest of this file is tested where Sphinx is not
+
     if failed is not None or app.builder.format != "html":
         return
     folder = Path(app.outdir)
     for path in sorted((*folder.rglob("*.html"), *folder.rglob("*.css"))):
         for address in outside(path):
-            logger.warning("%s loads %s from another host", path.relative_to(folder), address)
+            logging.getLogger(__name__).warning("%s loads %s from another host", path.relative_to(folder), address)
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: "Sphinx") -> dict[str, Any]:
     """Sphinx's entry point."""
     app.connect("build-finished", check)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import runpy
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -170,6 +171,23 @@ def test_every_figure_of_the_readme_stands_on_a_page_that_says_how_it_was_measur
     figures = set(FIGURE.findall(Document(REPOSITORY / "README.md").text.split("## Run it")[1]))
     assert len(figures) > 8
     assert [figure for figure in sorted(figures) if not re.search(rf"(?<![\d.,]){re.escape(figure)}(?![\d])", measured)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("page.html", '<script src="https://cdn.example/x.js"></script>', ["https://cdn.example/x.js"]),
+        ("page.html", '<link rel="stylesheet" href="//fonts.example/css">', ["//fonts.example/css"]),
+        ("page.html", '<p><img src="http://example/x.png"></p>', ["http://example/x.png"]),
+        ("page.html", "<style>@import 'https://example/x.css';</style>", ["https://example/x.css"]),
+        ("page.html", '<a href="https://example/">a link is no load</a><img src="_images/x.png">', []),
+        ("style.css", "@font-face{src:url(https://fonts.example/x.woff2)}", ["https://fonts.example/x.woff2"]),
+        ("style.css", "a{background:url(data:image/svg+xml;xmlns=http://www.w3.org/2000/svg)}", []),
+    ],
+)
+def test_what_the_site_would_load_from_another_host_is_found(name: str, text: str, found: list[str], tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    assert runpy.run_path(str(DOCS / "_ext" / "inside.py"))["outside"](tmp_path / name) == found
 
 
 def test_few_blocks_of_readme_and_quick_start_are_not_run() -> None:
