@@ -1,7 +1,7 @@
 # The documents' site and the notebook.
 CHECKS += check-reference
 SITE := build/docs
-SPHINX = $(TOOLS)/sphinx-build --builder html --doctree-dir build/doctrees --fail-on-warning --keep-going --nitpicky --quiet
+SPHINX = $(TOOLS)/sphinx-build --builder html --doctree-dir build/doctrees --fresh-env --fail-on-warning --keep-going --nitpicky --quiet
 ASYNCAPI := build/asyncapi/6.2.0
 
 .PHONY: docs

@@ -40,10 +40,9 @@ def page() -> str:
     everywhere = set(Settings.model_fields)
     return join(
         "# Settings",
-        "Every setting is an environment variable. The environment wins over a file `.env` in the current folder, and that "
-        "over the `stack.env` that a running local stack leaves in its data folder. `tripcast config` shows the values in "
-        "force, where each comes from, and names `TRIPCAST_*` variables that mean nothing. Secrets are masked wherever they "
-        "are shown.",
+        "Every setting is an environment variable or a file of the folder of secrets; [connections](../connections.md) says "
+        "which source wins. `tripcast config` shows the values in force, where each comes from, and names `TRIPCAST_*` "
+        "variables that mean nothing. Secrets are masked wherever they are shown.",
         "## Of every role",
         _table(found, sorted(everywhere)),
         *(
