@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ from tests.images.compose import ROOT
 TAG = "tripcast:images-test"
 # What Debian calls the things that the Dockerfile's base has; a stand-in where no registry can be reached.
 BASE_PACKAGES = "python3,python3-venv,ca-certificates,tzdata"
+ISOLATION = {"ip": "iproute2", "unshare": "util-linux", "nsenter": "util-linux", "hostname": "hostname"}
 BASE = "localhost/tripcast-base"
 # How this machine's pip reaches its index. Given to the build as mounts, never written into the image.
 PIP = ("/etc/pip.conf", "/etc/ssl/certs", "/usr/local/share/ca-certificates")
@@ -102,14 +103,19 @@ class Buildah:
 
 def engine(folder: Path) -> Engine:
     """Docker where it answers, else buildah. Ends the process with a sentence where neither is there."""
+    _need(ISOLATION, "images-test gives each role files, processes and a network of its own")
+    if os.geteuid() != 0:
+        sys.exit("images-test needs root: it gives each role files, processes and a network of its own")
     if shutil.which("docker") and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0:
         return Docker(folder)
-    missing = [program for program in ("buildah", "mmdebstrap") if shutil.which(program) is None]
-    if missing:
-        sys.exit(f"images-test needs Docker, or {' and '.join(missing)}: `apt-get install {' '.join(missing)}`")
-    if os.geteuid() != 0:
-        sys.exit("images-test needs root: it gives each role a file system and a network of its own")
+    _need({"buildah": "buildah", "mmdebstrap": "mmdebstrap"}, "images-test needs Docker or buildah")
     return Buildah(folder)
+
+
+def _need(packages: Mapping[str, str], why: str) -> None:
+    missing = sorted({package for program, package in packages.items() if shutil.which(program) is None})
+    if missing:
+        sys.exit(f"{why}: `apt-get install {' '.join(missing)}`")
 
 
 def run(*command: str) -> str:
