@@ -22,7 +22,7 @@ def straight(trips: TripColumns, clock: CityClock) -> Rows:
 def month_after(pickup_at: Times, clock: CityClock, months: int) -> np.datetime64:
     """The first pickup, UTC, that is so many local months after the month of the first; times in order, shape (n,)."""
     local = clock.local(pickup_at)
-    begins = (local[0].astype("datetime64[M]") + months).astype("datetime64[us]")
+    begins = (local[0].astype("datetime64[M]") + np.timedelta64(months, "M")).astype("datetime64[us]")
     later = np.flatnonzero(local >= begins)
     if not len(later):
         raise NotEnoughTrips(f"the files span no more than {months} months: say --train-until")
