@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
-from tests.clusters.manifests import FOLDER, Manifest, parsed
+from tests.clusters.manifests import FOLDER, Cluster, Manifest, parsed
 from tests.clusters.rules import broken
 
 OVERLAYS = ("local", "staging", "production")
@@ -32,7 +32,13 @@ def problems(kustomize: str, validate: str, keda: Path) -> Iterator[str]:
         cluster = parsed(built.stdout)
         extended = [manifest for manifest in cluster.manifests if manifest["apiVersion"].startswith(KEDA)]
         plain = [manifest for manifest in cluster.manifests if manifest not in extended]
-        found = [*_refused(validate, plain), *_unlike(schemas, extended), *broken(cluster)]
+        found = [
+            *_refused(validate, plain),
+            *_unlike(schemas, extended),
+            *broken(cluster),
+            *_unpinned(cluster),
+            *_elsewhere(cluster),
+        ]
         yield from (f"{overlay}: {problem}" for problem in found)
 
 
@@ -53,6 +59,23 @@ def _unlike(schemas: Mapping[str, Manifest], manifests: list[Manifest]) -> Itera
     for manifest in manifests:
         for error in Draft202012Validator(schemas[manifest["kind"]]).iter_errors(manifest):
             yield f"{manifest['kind']} {manifest['metadata']['name']}: {error.json_path}: {error.message}"
+
+
+def _unpinned(cluster: Cluster) -> Iterator[str]:
+    """An image by name alone is whatever its owner makes of it; ours is a release, which the overlay names."""
+    for image in sorted({container["image"] for pod in cluster.pods() for container in pod.containers}):
+        ours = image.rpartition("/")[2].startswith("tripcast")
+        if "@sha256:" not in image and (not ours or ":" not in image or image.endswith(":latest")):
+            yield f"{image} may be another one tomorrow"
+
+
+def _elsewhere(cluster: Cluster) -> Iterator[str]:
+    """The brokers stand in two places of an overlay."""
+    asked = cluster.settings()["TRIPCAST_KAFKA"]
+    for scaler in cluster.of("ScaledObject"):
+        servers = scaler["spec"]["triggers"][0]["metadata"]["bootstrapServers"]
+        if servers != asked:
+            yield f"the scaler asks {servers}, the roles ask {asked}"
 
 
 def _keda_schemas(folder: Path) -> dict[str, Manifest]:
