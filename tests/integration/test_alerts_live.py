@@ -15,12 +15,12 @@ from tests.api_process import NOWHERE, api_process
 from tests.expressions import metrics_of, queries, recorded, rules
 from tests.monitoring import Prometheus, Receiver, receiving, watching
 from tests.programs import needed
-from tests.running import REPOSITORY, Worker, World, events_of, world_of
+from tests.running import DEADLINE_SECONDS, REPOSITORY, Worker, World, events_of, world_of
 from tests.trips import random_trips
 
 needed("prometheus", "prometheus-alertmanager", package="prometheus prometheus-alertmanager")
 
-SECONDS = 40.0  # in which everything must happen that takes two or three on an idle machine
+SECONDS = DEADLINE_SECONDS  # in which everything must happen that takes two or three on an idle machine
 SUFFIXES = ("_bucket", "_count", "_sum")
 
 
