@@ -103,5 +103,6 @@ def _show(report: "TrainingReport", console: Console) -> None:
     console.print(
         f"Version {report.version} ({learned}) is {role}. Its 90% interval held {report.coverage:.0%} of later trips."
     )
-    legend = "8 inputs: the course's, on the same random 20%; course: what it published, on another 10,000 trips."
-    console.print(legend, style="dim")
+    if any(each.classic for each in report.contenders):
+        legend = "8 inputs: the course's, on the same random 20%; course: what it published, on another 10,000 trips."
+        console.print(legend, style="dim")
