@@ -20,5 +20,5 @@ images: ## Build the image with Docker or buildah; IMAGE=NAME:TAG
 
 AS_ROOT = $(if $(filter 0,$(shell id -u)),,sudo --preserve-env)
 .PHONY: images-test
-images-test: .venv/.test-ready ## Build the image and run the whole system from it, each role isolated as compose says; needs root, no Docker
+images-test: .venv/.test-ready ## Build the image and run the whole system from it, isolated as compose says; with Docker or buildah, as root
 	@$(AS_ROOT) $(BIN)/python -m tests.images $(ARGS)
