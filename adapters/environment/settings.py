@@ -107,7 +107,7 @@ def secrets_folder() -> Path | None:
     name = f"{PREFIX}SECRETS"
     asked_for = os.environ.get(name) or (dotenv_values(DOTENV).get(name) if DOTENV.is_file() else None)
     if not asked_for:
-        return SECRETS if SECRETS.is_dir() else None
+        return SECRETS if os.access(SECRETS, os.R_OK | os.X_OK) and SECRETS.is_dir() else None
     folder = Path(asked_for).expanduser()
     if not folder.is_dir():
         raise InvalidInput(f"{name}: {folder} is no folder")

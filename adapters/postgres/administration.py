@@ -24,7 +24,8 @@ PERMANENT = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCata
 
 KNOWN_ROLE = "select exists (select from pg_roles where rolname = %s)"
 KNOWN_DATABASE = "select exists (select from pg_database where datname = %s)"
-# Of our own groups alone: what else a server's owner has given a login is not ours to take.
+# Of our own groups, and of IAM's, whose members cannot use a password. What else a server's owner has given a login is not ours
+# to take.
 GROUPS_OF_LOGIN = """
 select coalesce(array_agg(groups.rolname::text), '{}') from pg_auth_members join pg_roles as groups on groups.oid = roleid
     join pg_roles as members on members.oid = member
@@ -46,7 +47,7 @@ class Administrator:
         return missing
 
     def ensure_login(self, user: str, password: str | None, member_of: str | None = None) -> bool:
-        """A login in this group of ours and in no other. Without `password` one of IAM_GROUP, where the server has that.
+        """A login in this group of ours and in no other. Without `password` in IAM_GROUP too, where the server has that.
 
         The server gets the password's verifier: no log of statements can hold the password.
         """
@@ -56,9 +57,8 @@ class Administrator:
         if password is not None:
             verifier = encrypt_password(password, user, self._connection, "scram-sha-256")
             self._do("alter role {} login password {}", Identifier(user), Literal(verifier))
-        elif self._ask(KNOWN_ROLE, IAM_GROUP):
-            self._do("grant {} to {}", Identifier(IAM_GROUP), Identifier(user))
-        self._settle_groups(user, member_of)
+        signed = password is None and self._ask(KNOWN_ROLE, IAM_GROUP)
+        self._settle_groups(user, {group for group in (member_of, IAM_GROUP if signed else None) if group})
         return created
 
     def ensure_database(self, name: str, owner: str) -> bool:
@@ -69,11 +69,11 @@ class Administrator:
             self._do("create database {} owner {}", Identifier(name), Identifier(owner))
         return True
 
-    def _settle_groups(self, user: str, group: str | None) -> None:
-        found = set(self._ask(GROUPS_OF_LOGIN, user, list(GROUPS)))
-        for other in sorted(found - {group}):
+    def _settle_groups(self, user: str, wanted: set[str]) -> None:
+        found = set(self._ask(GROUPS_OF_LOGIN, user, [*GROUPS, IAM_GROUP]))
+        for other in sorted(found - wanted):
             self._do("revoke {} from {}", Identifier(other), Identifier(user))
-        if group is not None and group not in found:
+        for group in sorted(wanted - found):
             self._do("grant {} to {}", Identifier(group), Identifier(user))
 
     @contextmanager

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
@@ -55,12 +56,18 @@ def password_source(settings: PostgresSettings, dsn: str) -> Password | None:
     """Who signs the passwords for this address; None where it has its own. Raises InvalidInput."""
     if not settings.database_iam:
         return None
-    from adapters.aws.database_tokens import DatabaseTokens  # noqa: PLC0415 - for those who use it
-
     parts, hosts = urlsplit(dsn), hosts_of(dsn)
     _check_iam(parts, len(hosts))
     [(host, port)] = hosts
-    tokens = DatabaseTokens(host, port, _user(parts), settings.aws_region)
+    return _signer(host, port, _user(parts), settings.aws_region)
+
+
+@cache
+def _signer(host: str, port: int, user: str, region: str) -> Password:
+    """One for all connections of a process: to make AWS' client is to read its description of the service."""
+    from adapters.aws.database_tokens import DatabaseTokens  # noqa: PLC0415 - for those who use it
+
+    tokens = DatabaseTokens(host, port, user, region)
     tokens.check()
     return tokens
 

@@ -46,7 +46,7 @@ class PrepareSettings(KafkaSettings, PostgresSettings):
         return owner, database
 
     def passwords(self) -> dict[str, str | None]:
-        """By login. Raises InvalidInput naming every one that lacks."""
+        """By login; none but MLflow's where AWS signs them. Raises InvalidInput naming every one that lacks."""
         owner, _ = self.owner_and_database()
         given = {
             owner: self.owner_password or self.database_password or self._own_password(),
@@ -56,7 +56,9 @@ class PrepareSettings(KafkaSettings, PostgresSettings):
             MLFLOW: self.mlflow_password,
         }
         lacking = [name for name, login in NEEDED.items() if given[login or owner] is None]
-        if lacking and not self.database_iam:
+        if self.database_iam:
+            given = {login: password if login == MLFLOW else None for login, password in given.items()}
+        elif lacking:
             raise InvalidInput(f"logins cannot be created without {', '.join(lacking)}")
         return {login: password.get_secret_value() if password else None for login, password in given.items()}
 

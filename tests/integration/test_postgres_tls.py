@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from adapters.environment.settings import PostgresSettings
+from adapters.postgres import security
 from adapters.postgres.connection import connected, open_pool
 from adapters.postgres.migrate import check_schema, migrate
 from adapters.postgres.security import password_source
@@ -141,6 +142,7 @@ class TestSigning:
     @pytest.fixture(autouse=True)
     def aws(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """Nobody's account, and no way to another."""
+        security._signer.cache_clear()
         for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
             monkeypatch.delenv(name, raising=False)
         for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):

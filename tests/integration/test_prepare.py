@@ -15,7 +15,7 @@ from cli.embedded.bootstrap import embedded_postgres
 from cli.embedded.ports import HOST, free_ports
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.secrets import Secrets
-from cli.prepare.bootstrap import Step, prepare
+from cli.prepare.bootstrap import Step, _administer, prepare
 from cli.prepare.settings import PrepareSettings
 from domain.entities.api_keys import new_key
 from domain.errors import DatabaseUnreachable, InvalidInput
@@ -94,6 +94,22 @@ async def test_a_login_that_was_in_another_group_of_ours_is_taken_out(
     assert not await _one(server.admin, "select pg_has_role('tripcast_app_board', 'tripcast_api', 'member')")
 
 
+async def test_logins_whose_passwords_are_signed_get_none_and_come_back(
+    settings: PrepareSettings, server: EmbeddedPostgres
+) -> None:
+    await _prepared(settings)
+    await _execute(server.admin, "create role rds_iam admin cloud_admin")
+    admin = settings.admin_dsn()
+    assert admin is not None
+    members = "select string_agg(m.rolname, ' ' order by m.rolname) from pg_auth_members join pg_roles m on m.oid = member\
+        where roleid = 'rds_iam'::regrole and m.rolname <> 'cloud_admin'"
+    _administer(admin, settings.model_copy(update={"database_iam": True}), _nobody)
+    signed = await _one(server.admin, members)
+    _administer(admin, settings, _nobody)
+    assert signed == "tripcast tripcast_app_api tripcast_app_board tripcast_app_worker"
+    assert await _one(server.admin, members) is None
+
+
 async def test_a_changed_password_counts_from_the_next_run_on(settings: PrepareSettings) -> None:
     await _prepared(settings)
     await _execute(_as(settings, "tripcast_app_worker", "worker"), "select 1")
@@ -154,6 +170,10 @@ async def _prepared(settings: PrepareSettings) -> list[Step]:
     told: list[Step] = []
     await prepare(settings, told.append)
     return told
+
+
+def _nobody(_step: Step) -> None:
+    """Is told."""
 
 
 def _as(settings: PrepareSettings, login: str, password: str, *, whole: bool = False) -> str:

@@ -39,7 +39,7 @@ class Broker:
     async def _size(self, reader: asyncio.StreamReader) -> int:
         try:
             return int.from_bytes(await reader.readexactly(4), "big")
-        except asyncio.IncompleteReadError:
+        except (asyncio.IncompleteReadError, ConnectionError):
             return 0
 
     def _versions(self) -> bytes:
@@ -63,6 +63,9 @@ async def broker() -> AsyncIterator[Broker]:
     async with server:
         yield broker
         broker.answer.set()
+        if broker.asked.is_set():  # whoever asked has gone; its connection is to end before the loop does
+            await asyncio.wait_for(broker.hung_up.wait(), 5)
+            await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("frozen", [False, True])

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from adapters.environment.database_addresses import with_password
 from adapters.environment.origins import MASK, all_settings, origin_of, unknown_names
 from adapters.environment.settings import KafkaSettings, PostgresSettings, Settings
+from api.settings import ApiSettings
 from domain.errors import InvalidInput
 
 NAMES = ("TRIPCAST_KAFKA", "TRIPCAST_DATABASE", "TRIPCAST_DATABASE_PASSWORD", "TRIPCAST_DATA", "TRIPCAST_SECRETS")
@@ -131,3 +132,9 @@ class TestPuttingTogether:
         with pytest.raises(InvalidInput, match="TRIPCAST_DATABASE_PASSWORD") as raised:
             PostgresSettings(database=SecretStr(address)).dsn()
         assert "geheim" not in str(raised.value)
+
+    def test_the_reading_routes_have_a_login_and_a_password_of_their_own(self) -> None:
+        own = ApiSettings(database=SecretStr("postgresql://api@h/d"), database_password=SecretStr("one"))
+        reader = {"board_database": SecretStr("postgresql://board@h/d"), "board_database_password": SecretStr("two")}
+        assert own.reader_dsn() == "postgresql://api:one@h/d"
+        assert own.model_copy(update=reader).reader_dsn() == "postgresql://board:two@h/d"
