@@ -12,6 +12,7 @@ from domain.errors import InvalidInput, WrongColumns
 from domain.features import CityClock
 from domain.quality import TripRules
 from tests.files import CSV_ROW
+from tests.pages import blocks
 
 COLUMNS = """
 pickup_at = "begin"
@@ -47,6 +48,14 @@ def test_what_else_the_file_has_may_be_named(tmp_path: Path) -> None:
         tmp_path, COLUMNS + 'name = "my_city"\nvendor = "who"\npassengers = "who"\ntrip_id = "begin"', rows
     ).batches(datetime.now(UTC))
     assert (batch.trips.vendor_id[0], batch.trips.passenger_count[0], batch.trips.trip_id[0]) == (7, 7, "2016-03-01 12:00:00")
+
+
+def test_the_description_on_the_page_is_read(tmp_path: Path) -> None:
+    [described] = blocks("guides/own-trips.md", "toml")
+    rows = "ride,begin,end,from_lat,from_lon,to_lat,to_lon,people,fare\n"
+    rows += "r1,2016-03-01 12:00:00,2016-03-01 12:10:00,40.75,-73.98,40.77,-73.87,3,1\n"
+    [batch] = opened(tmp_path, described, rows).batches(datetime.now(UTC))
+    assert (batch.trips.trip_id.tolist(), batch.trips.passenger_count.tolist()) == (["r1"], [3])
 
 
 def test_our_layouts_are_still_known_beside_it(tmp_path: Path) -> None:
