@@ -13,7 +13,7 @@ check-kubernetes: .venv/.test-ready .venv-tools/.ready ## Build every overlay an
 	    $(MAKE) --silent $(KUSTOMIZE)-$(KUSTOMIZE_VERSION) $(KEDA_SCHEMAS)/$(KEDA_VERSION) \
 	    && $(BIN)/python -m tests.clusters.check $(KUSTOMIZE)-$(KUSTOMIZE_VERSION) $(TOOLS)/kubernetes-validate $(KEDA_SCHEMAS)/$(KEDA_VERSION); \
 	else \
-	    echo "check-kubernetes: skipped, it needs Go 1.24 or newer (on Debian: golang-1.24 of backports)"; \
+	    echo "check-kubernetes: skipped, it needs Go 1.24 or newer: install it, or run make go"; \
 	    test -z "$$REQUIRE_PROGRAMS"; \
 	fi
 
