@@ -7,7 +7,7 @@ import pytest
 
 
 def needed(*programs: str, package: str) -> None:
-    """Skip the test, or the module that calls this at its top, unless all of them are on the path. `package`: Debian's name."""
+    """Skip the test unless all of them are on the path; for a whole file in an autouse fixture. `package`: Debian's name."""
     missing = [program for program in programs if shutil.which(program) is None]
     if not missing:
         return

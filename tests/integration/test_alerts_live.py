@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
+import pytest
+
 from adapters.postgres.api_keys import ADD
 from cli.embedded.ports import HOST, free_ports
 from domain.entities.api_keys import new_key
@@ -18,10 +20,14 @@ from tests.programs import needed
 from tests.running import DEADLINE_SECONDS, REPOSITORY, Worker, World, events_of, world_of
 from tests.trips import random_trips
 
-needed("prometheus", "prometheus-alertmanager", package="prometheus prometheus-alertmanager")
-
 SECONDS = DEADLINE_SECONDS  # in which everything must happen that takes two or three on an idle machine
 SUFFIXES = ("_bucket", "_count", "_sum")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def programs() -> None:
+    """Nothing is started without them."""
+    needed("prometheus", "prometheus-alertmanager", package="prometheus prometheus-alertmanager")
 
 
 @contextmanager
