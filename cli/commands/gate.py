@@ -1,6 +1,7 @@
 """`tripcast gate`: is the model of this program as good as the recorded one?"""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -57,10 +58,7 @@ def gate(
     with Console(stderr=True).status("starting") as status:
         source = pinned_source(settings, pinned, trips, zones)
         verdict = bootstrap.judge(settings, source, pinned, limits if record or recorded is None else recorded, status.update)
-    if verdict_file is not None:
-        verdict_file.write_text(json.dumps(_as_dict(verdict), indent=2) + "\n")
-    if markdown is not None:
-        markdown.write_text("\n".join(markdown_of(verdict, recorded)) + "\n")
+    _write(verdict, markdown_of(verdict, recorded), verdict_file, markdown)
     if as_json:
         Console().print_json(data=_as_dict(verdict))
     else:
@@ -70,6 +68,13 @@ def gate(
         Console(stderr=True).print(f"Recorded in {baseline}; commit it.", highlight=False)
     elif verdict.refusal is not None:
         raise ModelRefused(f"the model gate: {verdict.refusal}")
+
+
+def _write(verdict: "Verdict", comment: Iterable[str], verdict_file: Path | None, markdown: Path | None) -> None:
+    if verdict_file is not None:
+        verdict_file.write_text(json.dumps(_as_dict(verdict), indent=2) + "\n")
+    if markdown is not None:
+        markdown.write_text("\n".join(comment) + "\n")
 
 
 def _as_dict(verdict: "Verdict") -> dict[str, object]:
