@@ -63,6 +63,13 @@ def test_our_layouts_are_still_known_beside_it(tmp_path: Path) -> None:
     assert opened(tmp_path, rows=rows).layout_name == "nyc_trip_duration"
 
 
+def test_a_layout_that_fits_goes_before_one_that_nearly_does(tmp_path: Path) -> None:
+    names = ["id", "vendor_id", "passenger_count", "pickup_datetime", "dropoff_datetime", "trip_duration", "pickup_latitude"]
+    header, *rows = ROWS.splitlines()
+    wide = "\n".join([",".join([header, *names]), *(row + ",0" * len(names) for row in rows)])
+    assert opened(tmp_path, rows=wide).layout_name == "own"
+
+
 @pytest.mark.parametrize(
     ("columns", "sentence"),
     [
