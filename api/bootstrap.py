@@ -2,12 +2,11 @@
 
 import asyncio
 import gc
-import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -17,6 +16,7 @@ from fastapi import FastAPI
 
 from adapters.health.process import register_process
 from adapters.health.state import State, register_state
+from adapters.health.uvicorn_server import Server
 from adapters.mlflow.registry import Registry
 from adapters.mlflow.rest import MlflowRest
 from adapters.onnx.local_models import LocalModels
@@ -134,18 +134,6 @@ def outside(settings: ApiSettings) -> World:
     served = ServedRows(Line(settings, "tripcast-api-log", LINE_SECONDS))
     keys = ValidKeys(Line(settings, "tripcast-api-keys", LINE_SECONDS))
     return World(FollowChampion(registry, library), served, keys)
-
-
-class Server(uvicorn.Server):
-    """Stops on the signals, and then returns: uvicorn's own raises the signal again, so that the exit code is not 0."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """For as long as it serves."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        yield
 
 
 def _configured(app: FastAPI) -> uvicorn.Config:

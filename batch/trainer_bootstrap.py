@@ -23,6 +23,7 @@ from adapters.postgres.gate_results import refused_by
 from adapters.postgres.labels import labelled_trips_up_to
 from adapters.postgres.lifecycle import Journal
 from adapters.postgres.locks import alone
+from adapters.postgres.migrate import check_schema
 from adapters.postgres.notifications import Notifications
 from adapters.postgres.progress import stored_offsets
 from adapters.slack.webhook import Webhook
@@ -69,7 +70,7 @@ class Requests:
 
 
 async def run(settings: BatchSettings, command: Sequence[str], errors: Mapping[int, type[TripcastError]]) -> None:
-    """Run the role until SIGTERM or SIGINT."""
+    """Run the role until SIGTERM or SIGINT. Raises SchemaMismatch when the database is not this program's."""
     work = asyncio.create_task(_observed(settings, TrainingProcess(command, errors)))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, work.cancel)
@@ -98,6 +99,7 @@ async def _run(settings: BatchSettings, train: TrainingProcess, metrics: Trainer
     while True:
         try:
             async with bootstrap.database(roomy) as pool:
+                await check_schema(pool)
                 pulse.goes_on("database")
                 trainer = _trainer(settings, pool, CountedTraining(train, metrics, partial(refused_by, pool)))
                 observed = replace(trainer, pulse=pulse, answered=metrics.answered)

@@ -1,8 +1,9 @@
 """The `tripcast` command: finds the command asked for, loads only that one, and turns errors into one line and a code."""
 
 import importlib
+import importlib.metadata
 import sys
-from typing import cast
+from typing import Annotated, cast
 
 import typer
 from rich.console import Console
@@ -68,8 +69,19 @@ class LazyCommands(TyperGroup):
 app = typer.Typer(cls=LazyCommands, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
+def _say_version(asked: bool) -> None:  # noqa: FBT001 - how typer calls it
+    if asked:
+        typer.echo(f"tripcast {importlib.metadata.version('tripcast')}")
+        raise typer.Exit
+
+
 @app.callback()
-def tripcast() -> None:
+def tripcast(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
     """Predict taxi trip durations from a stream of events."""
 
 

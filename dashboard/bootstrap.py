@@ -1,13 +1,13 @@
 """Put the board together and run it."""
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 import uvicorn
 
 from adapters.health.process import register_process, watched_loop
+from adapters.health.uvicorn_server import Server
 from dashboard.app import create_application
 from dashboard.client import Client
 from dashboard.metrics import Metrics
@@ -45,8 +45,7 @@ def create_board(settings: BoardSettings) -> Board:
 
 def run(settings: BoardSettings) -> None:
     """Serve the board until SIGTERM or SIGINT."""
-    with suppress(KeyboardInterrupt):  # uvicorn raises once more what it was stopped by
-        asyncio.run(serve(settings))
+    asyncio.run(serve(settings))
 
 
 async def serve(settings: BoardSettings) -> None:
@@ -66,7 +65,7 @@ async def serve(settings: BoardSettings) -> None:
         polling = asyncio.create_task(board.poller.run())
         log.info("board_started", host=settings.board_host, port=settings.board_port, api=settings.api)
         try:
-            await uvicorn.Server(config).serve()
+            await Server(config).serve()
         finally:
             polling.cancel()
             await asyncio.gather(polling, return_exceptions=True)

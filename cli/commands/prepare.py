@@ -16,6 +16,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command()
 def prepare(
     *,
+    no_topics: Annotated[bool, typer.Option("--no-topics", help="Leave Kafka alone: there is none yet.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Progress on standard error, one JSON document on standard output.")
     ] = False,
@@ -33,6 +34,6 @@ def prepare(
         done.append(step)
         console.print(f"{step.what} {step.name}: {step.state}", markup=False)
 
-    asyncio.run(prepare(PrepareSettings.read(), tell))
+    asyncio.run(prepare(PrepareSettings.read(), tell, topics=not no_topics))
     if as_json:
         typer.echo(json.dumps({"ok": True, "steps": [asdict(step) for step in done]}))

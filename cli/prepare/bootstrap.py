@@ -40,8 +40,11 @@ class Step:
 Report = Callable[[Step], None]
 
 
-async def prepare(settings: PrepareSettings, report: Report) -> None:
-    """Make both servers ready. Raises Unreachable, InvalidInput, SchemaMismatch, ConcurrentUpdate."""
+async def prepare(settings: PrepareSettings, report: Report, *, topics: bool = True) -> None:
+    """Make both servers ready, or without `topics` PostgreSQL alone.
+
+    Raises Unreachable, InvalidInput, SchemaMismatch, ConcurrentUpdate.
+    """
     keys = [
         (name, _key(setting, token), operator)
         for name, setting, token, operator in (
@@ -59,7 +62,8 @@ async def prepare(settings: PrepareSettings, report: Report) -> None:
     await asyncio.to_thread(migrate, settings.dsn(), signed)
     report(Step("schema", settings.owner_and_database()[1], REVISION))
     await _keep_keys(settings, keys, report)
-    await _topics(settings, report)
+    if topics:
+        await _topics(settings, report)
 
 
 def _administer(admin: str, settings: PrepareSettings, report: Report) -> None:

@@ -52,6 +52,13 @@ def settings(server: EmbeddedPostgres, kafka_address: str, topic_prefix: str, tm
     )
 
 
+async def test_without_topics_a_kafka_is_not_asked_for(settings: PrepareSettings) -> None:
+    told: list[Step] = []
+    await prepare(settings.model_copy(update={"kafka": f"{HOST}:9"}), told.append, topics=False)
+    assert {step.what for step in told} >= {"login", "database", "schema", "key"}
+    assert not [step for step in told if step.what in ("Kafka", "topic", "topics")]
+
+
 async def test_an_empty_server_is_ready_afterwards_and_a_second_run_changes_nothing(settings: PrepareSettings) -> None:
     await _prepared(settings)
     again = await _prepared(settings)
