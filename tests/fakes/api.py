@@ -117,6 +117,7 @@ def serving(api: StandInApi, port: int = 0) -> Iterator[str]:
     config = uvicorn.Config(api.application(), host="127.0.0.1", port=port, log_config=None, access_log=False)
     server = uvicorn.Server(config)
     listening = config.bind_socket()
+    listening.listen()  # before the thread comes to it: the first question waits instead of being refused
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:
