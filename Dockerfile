@@ -40,7 +40,7 @@ COPY --from=build /opt/tripcast /opt/tripcast
 ENV PATH=/opt/tripcast/bin:$PATH \
     HOME=/tmp \
     MPLCONFIGDIR=/tmp/matplotlib \
-    PYTHONUNBUFFERED=1 \
+    PYTHONFAULTHANDLER=1 PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     TRIPCAST_DATA=/data \
     TRIPCAST_LOG_FORMAT=json \

@@ -110,7 +110,12 @@ class Cell:
     def stop(self) -> int:
         """As `docker stop`: SIGTERM, and the exit code within the service's grace."""
         os.kill(self.main_process, signal.SIGTERM)
-        return self.wait(self.service.grace_seconds)
+        try:
+            return self.wait(self.service.grace_seconds)
+        except subprocess.TimeoutExpired:
+            os.kill(self.main_process, signal.SIGABRT)  # the image has PYTHONFAULTHANDLER: the log says where it stood
+            self.wait()
+            raise AssertionError(f"{self.name} did not stop:\n{self.tail()}") from None
 
     def end(self) -> None:
         """At once, if it still runs."""
