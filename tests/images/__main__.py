@@ -19,11 +19,13 @@ from tests.images.engine import engine
 
 NAMES = {"kafka": 1, "postgres": 1, "mlflow": 10, "trainer": 13, "api": 14, "board": 15}
 WORKERS = (11, 12)  # one name, two addresses
+# The bridge has an address of its own: with one borrowed from its ports it changes when a cell comes or goes, and the others
+# talk to nobody until they notice.
 START = """
 set -e
 mount --bind "$1" /etc/hosts
 ip link set lo up
-ip link add {bridge} type bridge; ip address add {network}.1/24 dev {bridge}; ip link set {bridge} up
+ip link add {bridge} address 02:00:00:00:00:01 type bridge; ip address add {network}.1/24 dev {bridge}; ip link set {bridge} up
 shift
 exec "$@"
 """
