@@ -53,15 +53,24 @@ class Simulation:
             journey.now = self._time(clock, journey, until)
             self._make(journey, until)
             due = _due(journey)
-            for first in range(0, len(due), CHUNK_EVENTS):
-                chunk = due[first : first + CHUNK_EVENTS]
-                await self.publish([event.key for event in chunk], [event.value for event in chunk])
+            await self._publish(journey, due)
             published.update(event.kind for event in due)
             self.save(journey)
             if until is not None and journey.now >= until:
                 break
             await self._wait(clock, journey, idle=not due)
         return published
+
+    async def _publish(self, journey: Journey, due: list[DueEvent]) -> None:
+        """All of it; what was perhaps not stored when something fails is due again."""
+        for first in range(0, len(due), CHUNK_EVENTS):
+            chunk = due[first : first + CHUNK_EVENTS]
+            try:
+                await self.publish([event.key for event in chunk], [event.value for event in chunk])
+            except BaseException:
+                for event in due[first:]:
+                    heapq.heappush(journey.pending, event)
+                raise
 
     def _time(self, clock: EventClock, journey: Journey, until: np.datetime64 | None) -> np.datetime64:
         """The city time that it is; never back, never past the end or the wall."""

@@ -11,7 +11,7 @@ from cli.sources.knobs import Knobs, TurnedKnobs
 from cli.sources.simulation import Journey, Simulation
 from cli.sources.simulation_state import SimulationState
 from domain.city.city import MINUTE, City
-from domain.errors import InvalidInput
+from domain.errors import BrokerUnreachable, InvalidInput
 from domain.features import CityClock
 from tests.fakes.waiting import FakeWaiting
 
@@ -46,6 +46,24 @@ class Feed:
             speed=speed,
         )
         return await simulation(journey, START + minutes * MINUTE)
+
+
+class Interrupted(Feed):
+    """Every third batch finds no broker."""
+
+    away = True
+
+    def __init__(self, waiting: FakeWaiting) -> None:
+        super().__init__(waiting)
+        self.calls = 0
+        self.failures: list[int] = []
+
+    async def publish(self, keys: list[bytes], values: list[bytes]) -> None:
+        self.calls += 1
+        if self.away and self.calls % 3 == 0:
+            self.failures.append(self.calls)
+            raise BrokerUnreachable("away")
+        await super().publish(keys, values)
 
 
 def first() -> Journey:
@@ -84,6 +102,19 @@ async def test_a_stopped_city_goes_on_where_it_stopped(tmp_path):
     await parts.run(journey, 30, speed=60.0)
 
     assert parts.events == whole.events
+
+
+async def test_what_the_broker_did_not_take_is_published_when_it_is_back():
+    whole, interrupted = Feed(FakeWaiting()), Interrupted(FakeWaiting())
+    await whole.run(first(), 60)
+    journey = first()
+    while len(interrupted.failures) < 5:
+        with pytest.raises(BrokerUnreachable):
+            await interrupted.run(journey, 60)
+    interrupted.away = False
+    await interrupted.run(journey, 60)
+
+    assert interrupted.events == whole.events
 
 
 async def test_no_event_lies_in_the_future():
