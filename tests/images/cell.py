@@ -120,7 +120,11 @@ class Cell:
     def end(self) -> None:
         """At once, if it still runs."""
         if self._process is not None and self._process.poll() is None:
-            self._process.kill()  # takes its processes along
+            # Process 1, and with it the kernel ends all others of the cell. The death of unshare alone leaves them behind: who
+            # changes his user is no longer told that his parent has died.
+            with suppress(IndexError, OSError):
+                os.kill(self.main_process, signal.SIGKILL)
+            self._process.kill()
             self._process.wait()
 
     def inside(self, *command: str) -> "subprocess.CompletedProcess[str]":
