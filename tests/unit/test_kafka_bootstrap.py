@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiokafka.client import AIOKafkaClient
 
+from adapters.kafka import bootstrap
 from adapters.kafka.bootstrap import whole
 from adapters.kafka.broker import Broker as Address
 from adapters.kafka.probe import broker_answers
@@ -82,6 +83,23 @@ async def test_a_cancelled_bootstrap_leaves_no_connection_behind(frozen: bool) -
         await client.close()
         await asyncio.wait_for(there.hung_up.wait(), 5) if not frozen else None
         _nothing_unclosed(client, task)
+
+
+async def test_a_broker_that_freezes_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "GRACE_SECONDS", 0.05)
+    async with broker() as there:
+        client = whole(AIOKafkaClient(bootstrap_servers=f"127.0.0.1:{there.port}", request_timeout_ms=60_000))
+        task = asyncio.create_task(client.bootstrap())
+        await there.asked.wait()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Unclosed AIOKafkaConnection", ResourceWarning)  # aiokafka has lost this one
+            task.cancel()
+            done, _ = await asyncio.wait([task], timeout=20)
+            assert done == {task}
+            assert task.cancelled()
+            gc.collect()
+        there.answer.set()
+        await asyncio.wait_for(there.hung_up.wait(), 5)
 
 
 async def test_a_probe_that_gives_up_leaves_no_connection_behind() -> None:
