@@ -16,6 +16,8 @@ from cli.embedded.part import Embedded
 from cli.embedded.ports import free_ports
 from cli.embedded.postgres import MLFLOW, OWNER, EmbeddedPostgres
 from cli.embedded.secrets import Secrets
+from tests.chaos.outcome import tell_promises
+from tests.chaos.report import PROPERTY
 
 # How long an example takes says more about the machine than about the code; a test that hangs has its time limit.
 hypothesis.settings.register_profile("tripcast", deadline=None)
@@ -32,7 +34,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_sep("=", "measured")
     for report in reports:
         for name, value in report.user_properties:
-            terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {name} = {value}")
+            if name != PROPERTY:
+                terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {name} = {value}")
+    tell_promises(terminalreporter)
 
 
 @pytest.fixture(scope="session")

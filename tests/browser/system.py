@@ -24,9 +24,9 @@ from domain.entities.trainings import TrainedFrom
 from domain.features import feature_schema
 from domain.split import instant
 from tests.browser.background import Background
-from tests.browser.proxy import Proxy
 from tests.browser.traffic import Traffic
 from tests.fakes.models import CLOCK, distance_package
+from tests.proxy import Proxy
 from tests.running import REPOSITORY, World, until
 from tests.trips import random_trips
 

@@ -1,11 +1,15 @@
 """The one judge of all chaos tests: compares the producer's journal with the database and names every violation.
 
 It reads tables, not our code: a bug in the worker or in the audit must not hide itself here. `test_checker.py` proves it on
-planted bugs.
+planted bugs. As a program: `python -m tests.chaos.checker JOURNAL DATABASE`, exit code 1 when a promise is broken.
 """
 
+import argparse
+import asyncio
+import sys
 from collections import Counter
 from datetime import UTC
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -110,3 +114,27 @@ async def _version_went_back(connection: asyncpg.Connection) -> list[str]:
     if not backward or rollbacks:
         return []
     return [f"version went back at {row['partition']}/{row['record_offset']} without a rollback" for row in backward]
+
+
+async def judge(path: Path, database: str) -> list[str]:
+    """The verdict on a journal that was saved."""
+    connection = await asyncpg.connect(database)
+    try:
+        return await violations(Journal.read(path), connection)
+    finally:
+        await connection.close()
+
+
+def main() -> int:
+    """Write each violation on a line of its own."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.checker", description=__doc__)
+    parser.add_argument("journal", type=Path)
+    parser.add_argument("database", help="postgresql:// address of a login that may read everything")
+    arguments = parser.parse_args()
+    found = asyncio.run(judge(arguments.journal, arguments.database))
+    sys.stdout.writelines(f"{violation}\n" for violation in found or ["no violation"])
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,7 +1,9 @@
 """What the producer knows: every event it sent, where the broker says it is, and whether that is certain."""
 
 import hashlib
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 
@@ -36,3 +38,31 @@ class Journal:
         except (msgspec.DecodeError, UnicodeDecodeError):
             event = None
         self.sent.append(Entry(partition, offset, key, value, event))
+
+    def save(self, path: Path) -> None:
+        """Write JSON lines: partition, offset, key and value in hexadecimal; without an offset where it is unknown."""
+        lines: list[dict[str, object]] = [
+            {"partition": entry.partition, "offset": entry.offset, "key": _hex(entry.key), "value": _hex(entry.value)}
+            for entry in self.sent
+        ]
+        lines += [{"value": _hex(value)} for value in self.unknown]
+        path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+    @classmethod
+    def read(cls, path: Path) -> "Journal":
+        """What `save` wrote."""
+        journal = cls()
+        for line in map(json.loads, path.read_text().splitlines()):
+            if "offset" in line:
+                journal.acknowledge(line["partition"], line["offset"], _bytes(line["key"]), _bytes(line["value"]))
+            else:
+                journal.unknown.append(_bytes(line["value"]))
+        return journal
+
+
+def _hex(value: bytes | None) -> str | None:
+    return None if value is None else value.hex()
+
+
+def _bytes(value: str | None) -> bytes | None:
+    return None if value is None else bytes.fromhex(value)

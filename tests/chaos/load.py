@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from itertools import chain, repeat, zip_longest
 
 import msgspec
 
@@ -11,9 +12,20 @@ from adapters.kafka.producer import RecordProducer
 from domain.errors import BrokerUnreachable
 from schemas.events import TripCompleted, TripStarted
 from tests.chaos.journal import Journal
+from tests.running import events_of
+from tests.trips import random_trips
 
 TOGETHER = 100
+AT_ONCE = 1_000_000.0  # events/s: as fast as the broker takes them
+DRAIN_SECONDS = 90.0
 Record = tuple[bytes | None, bytes | None]  # key and value
+
+
+def in_turn(count: int, seed: int) -> list[TripStarted | TripCompleted]:
+    """Starts, each followed by the completion of the trip a hundred places before."""
+    started, completed = events_of(random_trips(count, seed=seed))
+    pairs = zip_longest(started, [*repeat(None, 100), *completed])
+    return [event for event in chain.from_iterable(pairs) if event is not None]
 
 
 async def send(

@@ -1,7 +1,6 @@
 """Faults of the systems around the worker: an outage is waited out, and a restart of everything finds everything."""
 
 import asyncio
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,40 +9,17 @@ import pytest
 
 from adapters.postgres.migrate import migrate
 from cli.embedded.bootstrap import embedded_kafka, embedded_postgres
-from cli.embedded.part import Embedded, Part
 from cli.embedded.ports import free_ports
 from cli.embedded.postgres import OWNER, EmbeddedPostgres
 from cli.embedded.secrets import Secrets
 from tests.chaos.conftest import verdict
 from tests.chaos.journal import Journal
-from tests.chaos.load import send
-from tests.chaos.test_chaos_worker import DRAIN_SECONDS, in_turn
+from tests.chaos.load import DRAIN_SECONDS, in_turn, send
+from tests.chaos.servers import Server
 from tests.running import World, until, world_of
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
 OUTAGE_SECONDS = 20.0
-
-
-class Server:
-    """A part of its own for one test, that can be killed and started again on the same data."""
-
-    def __init__(self, embedded: Embedded) -> None:
-        self._embedded = embedded
-        embedded.prepare()
-        self._part: Part = embedded.part().start()
-        embedded.complete()
-
-    def kill(self) -> None:
-        """As a crash does: no farewell. PostgreSQL's children end when their parent is gone."""
-        assert self._part.process is not None
-        os.kill(self._part.process.pid, signal.SIGKILL)
-        self._part.process.wait()
-
-    def start(self) -> None:
-        self._part = self._embedded.part().start()
-
-    def stop(self) -> None:
-        self._part.stop()
 
 
 @pytest.fixture

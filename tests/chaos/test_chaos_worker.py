@@ -3,30 +3,18 @@
 import asyncio
 import random
 import signal
-from itertools import chain, repeat, zip_longest
 
 import pytest
 
 from adapters.kafka.broker import Broker
 from adapters.kafka.topics import end_offsets
-from schemas.events import TripCompleted, TripStarted
 from tests.chaos.conftest import verdict
 from tests.chaos.journal import Journal
-from tests.chaos.load import send
-from tests.running import Worker, World, events_of, until
-from tests.trips import random_trips
+from tests.chaos.load import AT_ONCE, DRAIN_SECONDS, in_turn, send
+from tests.running import Worker, World, until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
 RATE = 1_500.0
-AT_ONCE = 1_000_000.0
-DRAIN_SECONDS = 90.0
-
-
-def in_turn(count: int, seed: int) -> list[TripStarted | TripCompleted]:
-    """Starts, each followed by the completion of the trip a hundred places before."""
-    started, completed = events_of(random_trips(count, seed=seed))
-    pairs = zip_longest(started, [*repeat(None, 100), *completed])
-    return [event for event in chain.from_iterable(pairs) if event is not None]
 
 
 async def _stored(world: World) -> int:
@@ -81,18 +69,3 @@ async def test_a_frozen_worker_that_comes_back_changes_nothing(world: World) -> 
 async def _noticed(worker: Worker) -> bool:
     """Whether what it had in hand was refused by the stored offsets."""
     return any("stored up to" in event["why"] for event in worker.events("batch_dropped"))
-
-
-async def test_events_again_after_the_offsets_were_reset_change_no_row(world: World) -> None:
-    journal = Journal()
-    topic = f"{world.prefix}trip-events"
-    await send(world.kafka, topic, in_turn(2_000, seed=4), journal, AT_ONCE)
-    with world.worker():
-        await world.drained(DRAIN_SECONDS)
-    before = [await world.rows(f"select * from {table} order by trip_id") for table in ("trips", "completions", "predictions")]
-    await world.rows("delete from stream_offsets")
-    with world.worker():
-        await world.drained(DRAIN_SECONDS)
-    after = [await world.rows(f"select * from {table} order by trip_id") for table in ("trips", "completions", "predictions")]
-    assert before == after
-    assert await verdict(world, journal) == []

@@ -11,7 +11,7 @@ import pytest
 
 from cli.embedded.ports import HOST, free_ports
 from tests.api_process import ApiProcess, api_process, start
-from tests.browser.proxy import Proxy
+from tests.proxy import Proxy
 from tests.running import until
 from tests.serving import TRIP
 

@@ -15,7 +15,7 @@ from cli.embedded.ports import free_ports
 from domain.entities.service import TopicEnds
 from domain.errors import BrokerUnreachable
 from schemas.topics import TRIP_EVENTS
-from tests.browser.proxy import Proxy
+from tests.proxy import Proxy
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""A TCP proxy that can be cut like a cable and healed, so that a test breaks its own way to a server and nobody else's."""
+"""A TCP proxy that can be cut like a cable and healed, so that a test breaks its own way to a server and nobody else's.
+
+In front of Kafka its port must be the listener that the broker advertises, or clients go round it.
+"""
 
 import asyncio
 from contextlib import suppress
@@ -9,19 +12,27 @@ CHUNK_BYTES = 65_536
 
 
 class Proxy:
-    """Listens on `port` and passes everything on to `target`; all methods on one event loop."""
+    """Listens on `port` and passes everything on to `target`; all methods on one event loop.
+
+    The faults: `cut` (reset, and refused), `swallow` (a black hole), `slow` (a delay in each direction), `abandon` (half-open:
+    the far side is gone and nobody has told the near one).
+    """
 
     def __init__(self, port: int, target: int) -> None:
         self.port = port
-        self._target = target
+        self.target = target  # may be changed: connections made later lead there
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
+        self._far: set[asyncio.StreamWriter] = set()
+        self._abandoned: set[asyncio.StreamWriter] = set()
         self._flowing = asyncio.Event()
         self._flowing.set()
+        self._delay_seconds = 0.0
         self._passing: set[asyncio.Task[None]] = set()
 
     async def heal(self) -> None:
-        """Accept connections, and pass on what comes. Idempotent."""
+        """Accept connections, and pass on what comes, at once. Idempotent."""
+        self._delay_seconds = 0.0
         self._flowing.set()
         if self._server is None:
             self._server = await asyncio.start_server(self._accept, HOST, self.port)
@@ -29,6 +40,16 @@ class Proxy:
     async def swallow(self) -> None:
         """Take everything and pass nothing on, as a network does that drops packets, until healed. Idempotent."""
         self._flowing.clear()
+
+    async def slow(self, seconds: float) -> None:
+        """Hold each piece back for so long, in each direction, until healed."""
+        self._delay_seconds = seconds
+
+    async def abandon(self) -> None:
+        """End the far side of all connections and keep the near one, which hears nothing of it; new connections work."""
+        self._abandoned |= self._open - self._far
+        for writer in list(self._far):
+            writer.transport.abort()
 
     async def cut(self) -> None:
         """End all connections, and refuse new ones. Idempotent."""
@@ -40,6 +61,7 @@ class Proxy:
             writer.transport.abort()
         if self._passing:
             await asyncio.wait(self._passing)
+        self._abandoned.clear()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._pass_on(reader, writer))
@@ -48,18 +70,25 @@ class Proxy:
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            far_reader, far_writer = await asyncio.open_connection(HOST, self._target)
+            far_reader, far_writer = await asyncio.open_connection(HOST, self.target)
         except OSError:
             writer.transport.abort()
             return
         self._open |= {writer, far_writer}
+        self._far.add(far_writer)
         await asyncio.gather(self._copy(reader, far_writer), self._copy(far_reader, writer))
-        self._open -= {writer, far_writer}
+        self._far.discard(far_writer)
+        if writer not in self._abandoned:
+            self._open -= {writer, far_writer}
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.CancelledError):
             while data := await reader.read(CHUNK_BYTES):
+                if self._delay_seconds:
+                    await asyncio.sleep(self._delay_seconds)
                 await self._flowing.wait()
                 writer.write(data)
                 await writer.drain()
+        if writer in self._abandoned:
+            return  # half-open: it waits for an answer that does not come
         writer.transport.abort() if self._server is None else writer.close()

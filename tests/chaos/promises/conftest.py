@@ -1,0 +1,50 @@
+"""Each promise is a test with a report: the short ones run in `make test`, all of them in full in `make chaos`."""
+
+import os
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import asdict
+
+import pytest
+
+from tests.chaos.report import PROPERTY, Report
+
+FULL = os.environ.get("CHAOS") == "full"
+PASSED = pytest.StashKey[bool]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what only `make chaos` runs; CHAOS_ONLY names one promise."""
+    only = os.environ.get("CHAOS_ONLY")
+    left_out = [item for item in items if _left_out(item.get_closest_marker("promise"), only)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _left_out(promise: pytest.Mark | None, only: str | None) -> bool:
+    if promise is None:
+        return False
+    return only not in {None, str(promise.args[0])} if FULL else not promise.kwargs.get("short", False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if call.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Iterator[Report]:
+    """To be filled by the test; written down whether it passes or fails."""
+    [promise] = request.node.get_closest_marker("promise").args
+    report = Report(promise, FULL)
+    began = time.monotonic()
+    yield report
+    report.duration_s = round(time.monotonic() - began, 1)
+    report.held = request.node.stash.get(PASSED, False)
+    request.node.user_properties.append((PROPERTY, asdict(report) | {"test": request.node.name}))
