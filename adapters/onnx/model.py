@@ -1,6 +1,8 @@
 """Graphs that score: opened from verified bytes alone, tried on recorded inputs, refused when anything differs."""
 
+import time
 from dataclasses import dataclass
+from threading import Timer
 
 import numpy as np
 import onnxruntime
@@ -15,6 +17,12 @@ from domain.packages import ModelPackage
 # The recorded answers may come from another processor, whose vector instructions round otherwise in the last bits.
 # On one machine the answers are equal to the bit, which `tripcast verify` relies on.
 WARM_UP_TOLERANCE = 1e-5
+# Five times what a training may register (`domain.gates`): this machine may be slower or busy, and a champion that is refused
+# in error is worse than one that is a little slow. The best of the tries counts.
+SLOWEST_MICROSECONDS = 1000.0  # a trip
+TIMED_ROWS = 256
+TIMED_TRIES = 5
+DEADLINE_SECONDS = 10.0  # of one run; a graph may hold a loop without an end
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,22 @@ class Graph:
         if len(features) == 0:
             return np.empty(0, dtype=np.float32)
         answer: NDArray[np.float32] = self.session.run(None, {self.input_name: features})[0]
+        return answer
+
+    def within(self, seconds: float, features: Matrix) -> NDArray[np.float32]:
+        """Score, or give up. Raises ModelRefused after `seconds`; the time limit holds between two nodes of the graph."""
+        options = onnxruntime.RunOptions()
+        options.log_severity_level = 4
+        given_up = Timer(seconds, setattr, (options, "terminate", True))
+        given_up.start()
+        try:
+            answer: NDArray[np.float32] = self.session.run(None, {self.input_name: features}, options)[0]
+        except Exception as error:
+            if options.terminate:
+                raise ModelRefused(f"it is too slow: {len(features)} rows are not scored within {seconds:g} s") from error
+            raise ModelRefused(f"it failed on its recorded inputs: {_first_line(error)}") from error
+        finally:
+            given_up.cancel()
         return answer
 
 
@@ -90,17 +114,26 @@ def _warm_up(graph: Graph, package: ModelPackage) -> None:
     inputs, recorded = package.warm_up_inputs, package.warm_up_outputs
     if inputs.ndim != 2 or inputs.shape[1] != len(package.features) or recorded.shape != (len(inputs),):  # noqa: PLR2004 - rows, inputs
         raise ModelRefused("its recorded inputs and answers have the wrong shape")
-    try:
-        answers = graph(inputs)
-        alone = np.concatenate([graph(inputs[row : row + 1]) for row in range(len(inputs))])
-    except Exception as error:
-        raise ModelRefused(f"it failed on its recorded inputs: {_first_line(error)}") from error
+    answers = graph.within(DEADLINE_SECONDS, inputs)
+    _check_speed(graph, inputs)
+    alone = np.concatenate([graph.within(DEADLINE_SECONDS, inputs[row : row + 1]) for row in range(len(inputs))])
     if not np.isfinite(answers).all() or answers.min() <= 0:
         raise ModelRefused("it answers with something that is not a positive number of seconds")
     if not np.allclose(answers, recorded, rtol=WARM_UP_TOLERANCE, atol=0):
         raise ModelRefused("it answers differently than recorded")
     if not np.array_equal(answers, alone):
         raise ModelRefused("a row's answer depends on the rows beside it")
+
+
+def _check_speed(graph: Graph, inputs: Matrix) -> None:
+    rows, fastest = np.resize(inputs, (TIMED_ROWS, inputs.shape[1])), float("inf")
+    for _ in range(TIMED_TRIES):
+        began = time.perf_counter()
+        graph.within(DEADLINE_SECONDS, rows)
+        fastest = min(fastest, (time.perf_counter() - began) / TIMED_ROWS * 1e6)
+        if fastest <= SLOWEST_MICROSECONDS:
+            return
+    raise ModelRefused(f"it is too slow: {fastest:,.0f} us a trip, {SLOWEST_MICROSECONDS:,.0f} are allowed")
 
 
 def _options() -> onnxruntime.SessionOptions:

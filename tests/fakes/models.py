@@ -60,3 +60,36 @@ def files_of(package: ModelPackage) -> dict[str, bytes]:
     with TemporaryDirectory() as folder:
         files.write(package, Path(folder))
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def slow_graph(rounds: int, seconds: float = 300.0) -> bytes:
+    """Always the same answer, after a loop of so many rounds; a hundred thousand take about a tenth of a second."""
+    value, flag = helper.make_tensor_value_info, TensorProto.BOOL
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["go_on"]), helper.make_node("Identity", ["x"], ["y"])],
+        "nothing",
+        [value("round", TensorProto.INT64, []), value("go", flag, []), value("x", TensorProto.FLOAT, [None])],
+        [value("go_on", flag, []), value("y", TensorProto.FLOAT, [None])],
+    )
+    constants = {
+        "axis": np.array([1], dtype=np.int64),
+        "zero": np.array(0, dtype=np.float32),
+        "answer": np.array(seconds, dtype=np.float32),
+        "rounds": np.array(rounds, dtype=np.int64),
+        "always": np.array(True),
+    }
+    nodes = [
+        helper.make_node("ReduceSum", ["features", "axis"], ["sums"], keepdims=0),
+        helper.make_node("Mul", ["sums", "zero"], ["nothing"]),
+        helper.make_node("Add", ["nothing", "answer"], ["start"]),
+        helper.make_node("Loop", ["rounds", "always", "start"], ["seconds"], body=body),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "slow",
+        [value("features", TensorProto.FLOAT, [None, len(FEATURES)])],
+        [value("seconds", TensorProto.FLOAT, [None])],
+        [numpy_helper.from_array(constant, name) for name, constant in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
+    return bytes(model.SerializeToString())

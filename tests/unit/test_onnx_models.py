@@ -11,6 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from adapters.onnx import model
 from adapters.onnx.local_models import KEPT_COPIES, LocalModels
 from adapters.onnx.model import Graph
 from domain.entities.models import ModelFile
@@ -18,7 +19,7 @@ from domain.errors import ModelRefused
 from domain.features import FEATURES, CityClock, feature_schema
 from domain.packages import ModelPackage
 from domain.ports import ScoringModel
-from tests.fakes.models import CLOCK, INTERVALS, distance_graph, distance_package, files_of, inputs
+from tests.fakes.models import CLOCK, INTERVALS, distance_graph, distance_package, files_of, inputs, slow_graph
 from tests.fakes.registry import InMemoryRegistry
 
 SCHEMA = feature_schema(CLOCK)
@@ -180,6 +181,21 @@ def test_another_answer_than_recorded_is_refused(tmp_path: Path) -> None:
 def test_a_graph_whose_rows_influence_each_other_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelRefused, match="depends on the rows beside it"):
         admit(with_graph(batch_sensitive_graph()), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("rounds", "deadline", "words"),
+    [(1_000_000, 60.0, "us a trip, 1,000 are allowed"), (10**9, 0.2, r"12 rows are not scored within 0\.2 s")],
+    ids=["slow", "endless"],
+)
+def test_a_graph_that_is_too_slow_for_the_stream_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rounds: int, deadline: float, words: str
+) -> None:
+    monkeypatch.setattr(model, "DEADLINE_SECONDS", deadline)
+    monkeypatch.setattr(model, "TIMED_TRIES", 1)
+    recorded = np.full(12, 300.0, dtype=np.float32)
+    with pytest.raises(ModelRefused, match=f"version 1: it is too slow: .*{words}"):
+        admit(files_of(replace(distance_package(), graph=slow_graph(rounds), warm_up_outputs=recorded)), tmp_path)
 
 
 def test_a_graph_of_another_width_is_refused(tmp_path: Path) -> None:
