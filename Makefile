@@ -77,10 +77,6 @@ format: .venv/.test-ready ## Format the code and apply safe fixes
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-.PHONY: bench
-bench: .venv/.test-ready ## Measure side by side and write benchmarks/results/latest.json; ONLY=stream, api or board for one part
-	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(ARGS)
-
 DATA ?= ../shared/data
 
 .PHONY: drift-proof
@@ -102,7 +98,8 @@ lock: $(BIN)/uv ## Resolve the dependencies anew into requirements/*.txt (hashed
 	@$(LOCK) requirements/build.in --constraint requirements/run.txt --output-file requirements/build.txt
 	@$(LOCK) requirements/tools.in --output-file requirements/tools.txt
 	@$(LOCK) requirements/go.in --output-file requirements/go.txt
+	@$(LOCK) requirements/rivals.in --output-file requirements/rivals.txt
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches (not the data in .tripcast)
-	@rm -rf .venv .venv-tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-tools .venv-rivals .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -13,37 +13,22 @@ from typing import Any
 import asyncpg
 import msgspec
 import numpy as np
-import onnxruntime
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from numpy.typing import NDArray
 
-from domain.entities.trips import TIME, TripColumns
-from domain.features import CityClock, features_of
+from benchmarks.stream.rate import Commits
+from benchmarks.stream.scoring import Score, scorer
+from benchmarks.stream.tables import ADVANCE, COMPLETE, TABLES, insert_started, write_completed
 from schemas.events import TripCompleted, TripEvent, TripStarted
 
-TABLES = """
-drop table if exists bare_trips, bare_predictions, bare_offsets;
-create table bare_trips (trip_id text primary key, vendor_id smallint, passenger_count smallint, pickup_at timestamptz,
-    pickup_latitude float8, pickup_longitude float8, dropoff_latitude float8, dropoff_longitude float8, dropoff_at timestamptz);
-create table bare_predictions (trip_id text primary key, model_version int, duration_seconds real, scored_at timestamptz);
-create table bare_offsets (partition int primary key, next_offset bigint);
-"""
-INSERT_TRIPS = """insert into bare_trips (trip_id, vendor_id, passenger_count, pickup_at, pickup_latitude, pickup_longitude,
-    dropoff_latitude, dropoff_longitude) select * from unnest($1::text[], $2::smallint[], $3::smallint[], $4::timestamptz[],
-    $5::float8[], $6::float8[], $7::float8[], $8::float8[]) on conflict do nothing"""
-INSERT_PREDICTIONS = """insert into bare_predictions select t, 1, d, $3 from unnest($1::text[], $2::real[]) as p (t, d)
-    on conflict do nothing"""
-COMPLETE = (
-    "update bare_trips set dropoff_at = c.at from unnest($1::text[], $2::timestamptz[]) as c (id, at) where trip_id = c.id"
-)
-ADVANCE = """insert into bare_offsets select * from unnest($1::int[], $2::bigint[]) on conflict (partition)
-    do update set next_offset = excluded.next_offset"""
+PREFIX = "bare"
 
 
 async def run(arguments: argparse.Namespace) -> dict[str, float]:
     """Read everything that is in the topic now; returns counts and the rate between the first and the last commit."""
-    session = _session(arguments.model)
+    score = scorer(arguments.model)
     connection = await asyncpg.connect(arguments.database)
-    await connection.execute(TABLES)
+    await connection.execute(TABLES.format(PREFIX))
     consumer = AIOKafkaConsumer(
         bootstrap_servers=arguments.kafka,
         enable_auto_commit=False,
@@ -58,7 +43,7 @@ async def run(arguments: argparse.Namespace) -> dict[str, float]:
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
         total = sum((await consumer.end_offsets(partitions)).values())
-        return await _loop(consumer, producer, connection, session, total, arguments)
+        return await _loop(consumer, producer, connection, score, total, arguments)
     finally:
         await consumer.stop()
         await producer.stop()
@@ -66,48 +51,29 @@ async def run(arguments: argparse.Namespace) -> dict[str, float]:
 
 
 async def _loop(
-    consumer: Any, producer: Any, connection: Any, session: Any, total: int, arguments: argparse.Namespace
+    consumer: Any, producer: Any, connection: Any, score: Score, total: int, arguments: argparse.Namespace
 ) -> dict[str, float]:
-    decoder, clock, commits, done = msgspec.json.Decoder(TripEvent), CityClock(), [], 0
-    while done < total:
+    decoder, commits = msgspec.json.Decoder(TripEvent), Commits()
+    while commits.events < total:
         fetched = await consumer.getmany(timeout_ms=1000, max_records=arguments.batch)
         records = [record for batch in fetched.values() for record in batch]
         if not records:
             continue
         events = [decoder.decode(record.value) for record in records]
         started = [event for event in events if type(event) is TripStarted]
-        seconds = session.run(None, {session.get_inputs()[0].name: features_of(_columns(started), clock)})[0].ravel()
-        scored_at = datetime.now(UTC)
+        completed = [event for event in events if type(event) is TripCompleted]
+        seconds, scored_at = score(started), datetime.now(UTC)
         async with connection.transaction():
-            await _store(connection, started, [event for event in events if type(event) is TripCompleted], seconds, scored_at)
+            await insert_started(connection, PREFIX, started, seconds, scored_at)
+            await write_completed(connection, PREFIX, completed, COMPLETE)
             positions = {partition.partition: batch[-1].offset + 1 for partition, batch in fetched.items()}
-            await connection.execute(ADVANCE, list(positions), list(positions.values()))
-        commits.append((asyncio.get_running_loop().time(), len(records)))
+            await connection.execute(ADVANCE.format(PREFIX), list(positions), list(positions.values()))
+        commits.add(len(records))
         await _publish(producer, arguments.output, started, seconds, scored_at)
-        done += len(records)
-    return _rate(commits)
+    return commits.rate()
 
 
-async def _store(
-    connection: Any, started: list[TripStarted], completed: list[TripCompleted], seconds: Any, at: datetime
-) -> None:
-    ids = [trip.trip_id for trip in started]
-    await connection.execute(
-        INSERT_TRIPS,
-        ids,
-        [trip.vendor_id for trip in started],
-        [trip.passenger_count for trip in started],
-        [trip.pickup_at for trip in started],
-        [trip.pickup.latitude for trip in started],
-        [trip.pickup.longitude for trip in started],
-        [trip.dropoff.latitude for trip in started],
-        [trip.dropoff.longitude for trip in started],
-    )
-    await connection.execute(INSERT_PREDICTIONS, ids, seconds.tolist(), at)
-    await connection.execute(COMPLETE, [trip.trip_id for trip in completed], [trip.dropoff_at for trip in completed])
-
-
-async def _publish(producer: Any, topic: str, started: list[TripStarted], seconds: Any, at: datetime) -> None:
+async def _publish(producer: Any, topic: str, started: list[TripStarted], seconds: NDArray[np.float32], at: datetime) -> None:
     encode, batch, stamp = msgspec.json.encode, producer.create_batch(), at.isoformat()
     deliveries = []
     for trip, duration in zip(started, seconds.tolist(), strict=True):
@@ -121,31 +87,6 @@ async def _publish(producer: Any, topic: str, started: list[TripStarted], second
     batch.close()
     deliveries.append(await producer.send_batch(batch, topic, partition=0))
     await asyncio.gather(*deliveries)
-
-
-def _columns(started: list[TripStarted]) -> TripColumns:
-    return TripColumns(
-        np.array([trip.trip_id for trip in started], dtype=object),
-        np.array([trip.vendor_id for trip in started], dtype=np.int16),
-        np.array([trip.passenger_count for trip in started], dtype=np.int16),
-        np.array([int(trip.pickup_at.timestamp() * 1e6) for trip in started]).astype(TIME),
-        np.array([trip.pickup.latitude for trip in started]),
-        np.array([trip.pickup.longitude for trip in started]),
-        np.array([trip.dropoff.latitude for trip in started]),
-        np.array([trip.dropoff.longitude for trip in started]),
-    )
-
-
-def _session(model: str) -> Any:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-
-def _rate(commits: list[tuple[float, int]]) -> dict[str, float]:
-    """Events after the first commit over the time since it: start-up counts for nobody."""
-    events, seconds = sum(count for _, count in commits[1:]), commits[-1][0] - commits[0][0]
-    return {"events": events, "seconds": seconds, "events_per_second": events / seconds}
 
 
 def main() -> None:

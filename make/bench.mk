@@ -1,0 +1,16 @@
+# Measuring side by side.
+RIVALS := .venv-rivals/bin
+
+.PHONY: bench
+bench: .venv/.test-ready .venv-rivals/.ready ## Measure side by side, write benchmarks/results/latest.json and the tables of docs/performance.md; ONLY=stream, scale, api or board for one part
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(ARGS)
+	@$(BIN)/python -m benchmarks.documents
+
+.PHONY: rivals
+rivals: .venv-rivals/.ready ## Build .venv-rivals, what make bench measures us against (250 MB; make bench does it by itself)
+
+.venv-rivals/.ready: $(BIN)/uv requirements/rivals.txt
+	@echo "[rivals] locked rivals of the benchmark, in .venv-rivals"
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-rivals
+	@$(BIN)/uv pip install --quiet --python $(RIVALS)/python --require-hashes -r requirements/rivals.txt
+	@touch $@
