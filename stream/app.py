@@ -177,7 +177,7 @@ def _follow_signals(application: Application, topic: str) -> None:
     @application.agent(_raw(application, topic), name="quality-signals")
     async def follow_signals(values: faust.Stream) -> None:
         async for value in values:
-            if application.hot is not None:
+            if application.hot is not None and value is not None:  # a tombstone says nothing
                 application.hot.signalled(value)
 
 
@@ -189,6 +189,6 @@ def tells_of_models(value: bytes) -> bool:
     """Whether a message on `model-lifecycle` is a reason to ask the registry. What is no such message is none."""
     try:
         return _decode(value).kind in MODEL_EVENTS
-    except (ValueError, TypeError):  # msgspec's errors are ValueErrors
+    except (ValueError, TypeError, RecursionError):  # msgspec's errors are ValueErrors
         log.warning("lifecycle_message_unreadable", bytes=len(value or b""))
         return False

@@ -137,7 +137,7 @@ def _signal(message: bytes) -> QualitySignal | None:
     """None for what is no signal: its rows will be counted."""
     try:
         return _decode(message)
-    except (ValueError, TypeError):  # msgspec's errors are ValueErrors
+    except (ValueError, TypeError, RecursionError):  # msgspec's errors are ValueErrors
         log.warning("signal_unreadable", bytes=len(message or b""))
         return None
 

@@ -11,6 +11,7 @@ from aiokafka.helpers import create_ssl_context
 from pydantic import SecretStr
 
 from adapters.environment.settings import KafkaSettings
+from adapters.kafka.records import read_anything
 from domain.errors import BrokerUnreachable, InvalidInput
 
 Security = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
@@ -67,7 +68,11 @@ class Broker:
         return "SASL_SSL" if self.encrypted else "SASL_PLAINTEXT"
 
     def options(self) -> dict[str, Any]:
-        """For every client of aiokafka. Reads the certificates anew, so that renewed ones count. Raises InvalidInput."""
+        """For every client of aiokafka. Reads the certificates anew, so that renewed ones count. Raises InvalidInput.
+
+        Whoever reads with them reads whatever was written: see `records`.
+        """
+        read_anything()
         options: dict[str, Any] = {"bootstrap_servers": self.servers, "security_protocol": self.security}
         if self.encrypted:
             options["ssl_context"] = self.tls()

@@ -56,6 +56,6 @@ async def _messages(consumer: Any) -> AsyncIterator[tuple[LifecycleChanged, Done
     async for record in consumer:
         try:
             message = msgspec.json.decode(record.value or b"", type=LifecycleChanged)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (ValueError, RecursionError):  # msgspec's and Unicode's errors are ValueErrors
             continue
         yield message, consumer.commit

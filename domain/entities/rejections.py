@@ -50,7 +50,7 @@ class SkipReason(StrEnum):
     """Why records of a partition have neither a row nor a dead letter."""
 
     IDENTICAL_REPEAT = "identical_repeat"  # the same trip event again, at another offset
-    NO_RECORD = "no_record"  # the broker has no data record at these offsets (transaction markers)
+    NO_RECORD = "no_record"  # no data record at these offsets: transaction markers, or what is too large to be opened
     LOST = "lost"  # retention or a re-created topic took them before they were read: a loss, and named as one
 
 
