@@ -5,7 +5,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -36,7 +36,7 @@ class LocalModels:
             return self._open(version, self._place(version))
         except (FileNotFoundError, NotADirectoryError, ModelRefused):
             with self._incoming() as incoming:
-                fetch(version, incoming)
+                fetch(replace(version, files=package.needed(version)), incoming)
                 model = self._open(version, incoming)
                 self._keep(version, incoming)
             return model

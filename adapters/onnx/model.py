@@ -22,6 +22,7 @@ WARM_UP_TOLERANCE = 1e-5
 SLOWEST_MICROSECONDS = 1000.0  # a trip
 TIMED_ROWS = 256
 TIMED_TRIES = 5
+NO_FOLDER = "/dev/null"
 DEADLINE_SECONDS = 10.0  # of one run; a graph may hold a loop without an end
 
 
@@ -143,6 +144,8 @@ def _options() -> onnxruntime.SessionOptions:
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # its failures are raised; its log lines have no place in ours
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Else weights that a graph keeps outside itself are read from the working folder, unverified.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", NO_FOLDER)
     return options
 
 

@@ -15,6 +15,7 @@ from domain.packages import ModelPackage
 
 GRAPH = "model.onnx"
 MANIFEST = "manifest.json"
+MOST_BYTES = {GRAPH: 1 << 30, MANIFEST: 1 << 24}  # a record that says more is a mistake, or fills the disk of who believes it
 
 
 class Intervals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,14 +63,23 @@ def read(version: ModelVersion, folder: Path) -> ModelPackage:
 
     Raises ModelRefused naming the file and the check; FileNotFoundError when the folder holds no copy.
     """
-    recorded = {file.name: file for file in version.files}
-    if not recorded.keys() >= {GRAPH, MANIFEST}:
-        raise ModelRefused(f"version {version.version}: the registry records no size and sha256 of {GRAPH} and {MANIFEST}")
-    graph, manifest = (_verified(version.version, recorded[name], folder) for name in (GRAPH, MANIFEST))
+    graph, manifest = (_verified(version.version, file, folder) for file in needed(version))
     try:
         return _package(graph, msgspec.json.decode(manifest, type=Manifest))
     except (msgspec.MsgspecError, ValueError) as error:
         raise ModelRefused(f"version {version.version}: {MANIFEST} is not a manifest of format 1: {error}") from error
+
+
+def needed(version: ModelVersion) -> tuple[ModelFile, ModelFile]:
+    """The records of both files, whatever lies beside them. Raises ModelRefused without them, or for sizes that cannot be."""
+    recorded = {file.name: file for file in version.files}
+    if not recorded.keys() >= {GRAPH, MANIFEST}:
+        raise ModelRefused(f"version {version.version}: the registry records no size and sha256 of {GRAPH} and {MANIFEST}")
+    for name, most in MOST_BYTES.items():
+        if recorded[name].size_bytes > most:
+            size = recorded[name].size_bytes
+            raise ModelRefused(f"version {version.version}: {name} of {size} bytes is too large, {most} are allowed")
+    return recorded[GRAPH], recorded[MANIFEST]
 
 
 def _written(contents: Mapping[str, bytes], folder: Path) -> tuple[ModelFile, ...]:
@@ -83,7 +93,8 @@ def _verified(version: int, file: ModelFile, folder: Path) -> bytes:
     size = path.stat().st_size
     if size != file.size_bytes:  # before reading: a wrong file may be of any size
         raise ModelRefused(f"version {version}: {file.name} has {size} bytes, the registry records {file.size_bytes}")
-    content = path.read_bytes()
+    with path.open("rb") as opened:
+        content = opened.read(file.size_bytes + 1)  # it may grow meanwhile
     if hashlib.sha256(content).hexdigest() != file.sha256:
         raise ModelRefused(f"version {version}: the sha256 of {file.name} is not the one that the registry records")
     return content
