@@ -93,3 +93,25 @@ def slow_graph(rounds: int, seconds: float = 300.0) -> bytes:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
     return bytes(model.SerializeToString())
+
+
+def constant_graph(answer: float) -> bytes:
+    """A graph of the right shape that always answers the same, unclipped."""
+    nodes = [
+        helper.make_node("ReduceSum", ["features", "axis"], ["sums"], keepdims=0),
+        helper.make_node("Mul", ["sums", "zero"], ["nothing"]),
+        helper.make_node("Add", ["nothing", "answer"], ["seconds"]),
+    ]
+    constants = {
+        "axis": np.array([1], dtype=np.int64),
+        "zero": np.array(0, dtype=np.float32),
+        "answer": np.array(answer, dtype=np.float32),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "constant",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, len(FEATURES)])],
+        [helper.make_tensor_value_info("seconds", TensorProto.FLOAT, [None])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    return bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8).SerializeToString())

@@ -19,7 +19,7 @@ from domain.errors import ModelRefused
 from domain.features import FEATURES, CityClock, feature_schema
 from domain.packages import ModelPackage
 from domain.ports import ScoringModel
-from tests.fakes.models import CLOCK, INTERVALS, distance_graph, distance_package, files_of, inputs, slow_graph
+from tests.fakes.models import CLOCK, INTERVALS, constant_graph, distance_graph, distance_package, files_of, inputs, slow_graph
 from tests.fakes.registry import InMemoryRegistry
 
 SCHEMA = feature_schema(CLOCK)
@@ -42,28 +42,6 @@ def admit(files: Files, tmp_path: Path, *, kind: str = "distance", schema: str =
 def manifest_with(files: Files, **changes: object) -> Files:
     manifest = {**json.loads(files["manifest.json"]), **changes}
     return {**files, "manifest.json": json.dumps(manifest).encode()}
-
-
-def graph_answering(answer: float) -> bytes:
-    """A graph of the right shape that always answers the same, unclipped."""
-    nodes = [
-        helper.make_node("ReduceSum", ["features", "axis"], ["sums"], keepdims=0),
-        helper.make_node("Mul", ["sums", "zero"], ["nothing"]),
-        helper.make_node("Add", ["nothing", "answer"], ["seconds"]),
-    ]
-    constants = {
-        "axis": np.array([1], dtype=np.int64),
-        "zero": np.array(0, dtype=np.float32),
-        "answer": np.array(answer, dtype=np.float32),
-    }
-    graph = helper.make_graph(
-        nodes,
-        "constant",
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, len(FEATURES)])],
-        [helper.make_tensor_value_info("seconds", TensorProto.FLOAT, [None])],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )
-    return bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8).SerializeToString())
 
 
 def batch_sensitive_graph() -> bytes:
@@ -166,7 +144,7 @@ def test_a_manifest_of_another_kind_than_the_record_is_refused(tmp_path: Path) -
 
 @pytest.mark.parametrize("answer", [float("nan"), float("inf"), 0.0, -60.0])
 def test_an_answer_that_is_no_positive_number_is_refused(tmp_path: Path, answer: float) -> None:
-    graph = graph_answering(answer)
+    graph = constant_graph(answer)
     recorded = np.full(12, 300.0, dtype=np.float32)
     with pytest.raises(ModelRefused, match="not a positive number"):
         admit(files_of(replace(distance_package(), graph=graph, warm_up_outputs=recorded)), tmp_path)
