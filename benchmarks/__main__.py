@@ -4,10 +4,11 @@ import argparse
 
 from benchmarks.api import suite as api_suite
 from benchmarks.board import suite as board_suite
+from benchmarks.scale import suite as scale_suite
 from benchmarks.stream import suite as stream_suite
 from benchmarks.world import new_world
 
-PARTS = {"stream": stream_suite.run, "api": api_suite.run, "board": board_suite.run}
+PARTS = {"stream": stream_suite.run, "scale": scale_suite.run, "api": api_suite.run, "board": board_suite.run}
 
 
 def main() -> None:

@@ -1,4 +1,7 @@
-"""The results file and the table: what was measured, where and when; a part measured alone leaves the others' results."""
+"""The results file and the table: what was measured, where and when; a part measured alone leaves the others' results.
+
+BENCH_RESULTS=FILE writes elsewhere: a trial leaves the recorded figures alone.
+"""
 
 import json
 import os
@@ -11,7 +14,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-RESULTS = Path(__file__).parent / "results" / "latest.json"
+RESULTS = Path(os.environ.get("BENCH_RESULTS") or Path(__file__).parent / "results" / "latest.json")
 
 
 def save(part: str, results: dict[str, float], details: dict[str, Any]) -> None:

@@ -42,9 +42,9 @@ def run(world: World, prefix: str) -> Measured:
     ) as process:
         asyncio.run(drained(world, prefix))
         rss = psutil.Process(process.pid).memory_info().rss / 1e6
-        samples = _samples(port)
-    stages = {each.labels["stage"]: round(each.value, 3) for each in samples if each.name == "tripcast_stage_seconds_total"}
-    shadowed = sum(int(each.value) for each in samples if each.name == "tripcast_shadowed_total")
+        found = samples(port)
+    stages = {each.labels["stage"]: round(each.value, 3) for each in found if each.name == "tripcast_stage_seconds_total"}
+    shadowed = sum(int(each.value) for each in found if each.name == "tripcast_shadowed_total")
     return Measured(asyncio.run(commit_rate(world, *COMMITS)), rss, stages, shadowed)
 
 
@@ -62,7 +62,8 @@ async def drained(world: World, prefix: str) -> None:
             await asyncio.sleep(0.2)
 
 
-def _samples(port: int) -> list[Sample]:
+def samples(port: int) -> list[Sample]:
+    """What a worker's metrics say now. Raises OSError while it does not listen."""
     with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=5) as answer:
         families = list(text_string_to_metric_families(answer.read().decode()))
     return [sample for family in families for sample in family.samples]

@@ -7,35 +7,41 @@ from benchmarks.stream.events import Events, publish
 from benchmarks.world import World
 
 DEADLINE_SECONDS = 60
-PREFIX = "stock-"
+FORGET = "drop table if exists stock_trips, stock_predictions"
 STARTS = "select pg_xact_commit_timestamp(xmin), count(*) from stock_predictions group by 1"
 
 
-def run(world: World, events: Events) -> float:
+def run(world: World, prefix: str, events: Events) -> float:
     """Events per second; each trip is two events, and the rate is taken from the commits of its predictions."""
-    asyncio.run(_publish(world, events))
+    asyncio.run(world.fetch(FORGET))
+    asyncio.run(_publish(world, prefix, events))
     environment = {
         "BENCH_KAFKA": world.kafka,
         "BENCH_DATABASE": world.database,
-        "BENCH_TOPIC": f"{PREFIX}trip-events",
-        "BENCH_OUTPUT": f"{PREFIX}trip-predictions",
+        "BENCH_TOPIC": f"{prefix}trip-events",
+        "BENCH_OUTPUT": f"{prefix}trip-predictions",
         "BENCH_MODEL": "models:/trip-duration@champion",
+        "BENCH_APP": f"{prefix}pattern",
         "BENCH_PARTITIONS": "1",
         "MLFLOW_TRACKING_URI": world.mlflow,
     }
     arguments = ("-m", "benchmarks.stream.stock_faust", "worker", "--loglevel", "warn", "--without-web")
     with world.process("stock.log", *arguments, **environment):
         try:
-            asyncio.run(_finished(world, len(events) // 2))
+            asyncio.run(_finished(world, _trips(events)))
         except TimeoutError as error:
             last_words = (world.folder / "stock.log").read_text()[-2000:]
             raise RuntimeError(f"the stock pattern did not finish in {DEADLINE_SECONDS} s: {last_words}") from error
     return 2 * asyncio.run(commit_rate(world, STARTS))
 
 
-async def _publish(world: World, events: Events) -> None:
-    await world.topics(PREFIX, partitions=1)
-    await publish(world.kafka, f"{PREFIX}trip-events", events)
+def _trips(events: Events) -> int:
+    return sum(b"trip.started" in value for value in events.values)
+
+
+async def _publish(world: World, prefix: str, events: Events) -> None:
+    await world.topics(prefix, partitions=1)
+    await publish(world.kafka, f"{prefix}trip-events", events)
 
 
 async def _finished(world: World, trips: int) -> None:

@@ -28,7 +28,7 @@ INSERT_TRIP = """insert into stock_trips (trip_id, vendor_id, passenger_count, p
     dropoff_latitude, dropoff_longitude) values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing"""
 
 app = faust.App(
-    "stock-pattern",
+    os.environ["BENCH_APP"],
     broker=f"kafka://{os.environ['BENCH_KAFKA']}",
     web_enabled=False,
     datadir=os.environ["TRIPCAST_DATA"],
