@@ -80,6 +80,7 @@ class World:
     prefix: str
     folder: Path
     started: list[Worker]
+    partitions: int = PARTITIONS
 
     @contextmanager
     def worker(self, *module: str, **environment: str) -> Iterator[Worker]:
@@ -112,7 +113,7 @@ class World:
         return self.started[-1]
 
     async def prepare(self) -> None:
-        await ensure_topics(KafkaSettings(kafka=self.kafka, topic_prefix=self.prefix, partitions=PARTITIONS))
+        await ensure_topics(KafkaSettings(kafka=self.kafka, topic_prefix=self.prefix, partitions=self.partitions))
 
     async def publish(self, events: Sequence[TripStarted | TripCompleted], headers: Any = None) -> None:
         """As a producer does: keyed by trip id. `headers` of each, if any."""
@@ -199,13 +200,19 @@ async def until(condition: Callable[[], Awaitable[bool]], deadline: float = DEAD
 def stop(worker: Worker) -> None:
     """End it, gently first."""
     if worker.process.poll() is None:
-        worker.process.send_signal(signal.SIGCONT)
-        worker.process.terminate()
+        tell_to_stop(worker)
         try:
             worker.process.wait(12)
         except subprocess.TimeoutExpired:
             worker.process.kill()
             worker.process.wait()
+
+
+def tell_to_stop(worker: Worker) -> None:
+    """It ends by itself then, even if it was frozen."""
+    if worker.process.poll() is None:
+        worker.process.send_signal(signal.SIGCONT)
+        worker.process.terminate()
 
 
 def events_of(trips: TripColumns, *, minutes: int = 10) -> tuple[list[TripStarted], list[TripCompleted]]:
@@ -233,12 +240,16 @@ def _aware(moment: Any) -> datetime:
 
 
 @asynccontextmanager
-async def world_of(kafka: str, database: str, prefix: str, folder: Path) -> AsyncIterator[World]:
+async def world_of(
+    kafka: str, database: str, prefix: str, folder: Path, *, partitions: int = PARTITIONS
+) -> AsyncIterator[World]:
     """A world with its topics; its workers are ended afterwards."""
-    world = World(kafka, database, prefix, folder, [])
+    world = World(kafka, database, prefix, folder, [], partitions)
     await world.prepare()
     try:
         yield world
     finally:
+        for worker in world.started:  # all at once, and then one by one
+            tell_to_stop(worker)
         for worker in world.started:
             stop(worker)
