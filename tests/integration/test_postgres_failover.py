@@ -1,88 +1,30 @@
 """A primary that dies and its standby that takes over, under one address: real replication, real promotion."""
 
 import asyncio
-import os
-import subprocess
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from adapters.environment.settings import PostgresSettings
 from adapters.postgres.audit import audit
 from adapters.postgres.connection import open_pool
-from adapters.postgres.migrate import migrate
 from adapters.postgres.stream_store import Streams
-from cli.embedded.bootstrap import embedded_postgres
-from cli.embedded.part import Part
-from cli.embedded.ports import HOST, free_ports
-from cli.embedded.postgres import CLUSTER_FOLDER, OWNER, SUPERUSER, EmbeddedPostgres, _program
-from cli.embedded.secrets import Secrets
-from cli.embedded.system_user import as_unprivileged, give_to_unprivileged
+from cli.embedded.ports import HOST
 from domain.entities.streams import StreamSource
 from domain.errors import DatabaseUnreachable, Fenced
 from tests.batches import Refusals, Start, batch_of
+from tests.chaos.standby import Pair, running_pair
 from tests.running import until
 
 DEADLINE_SECONDS = 15.0  # what promise 6 allows
 
 
-@dataclass(slots=True)
-class Pair:
-    """A primary and its standby."""
-
-    primary: EmbeddedPostgres
-    standby: EmbeddedPostgres
-    running: Part
-
-    @property
-    def address(self) -> str:
-        """The owner's, with both hosts; the standby first, so that it has to be passed over."""
-        one = self.primary.address(OWNER, OWNER)
-        both = f"{HOST}:{self.standby.port},{HOST}:{self.primary.port}"
-        return one.replace(f"{HOST}:{self.primary.port}", both) + "?target_session_attrs=read-write"
-
-    async def fail_over(self) -> None:
-        """Wait until the standby has everything, kill the primary as a power cut would, and promote."""
-        primary, standby = await asyncpg.connect(self.primary.admin), await asyncpg.connect(self.standby.admin)
-        end = await primary.fetchval("select pg_current_wal_lsn()")
-
-        async def replayed() -> bool:
-            return bool(await standby.fetchval("select pg_last_wal_replay_lsn() >= $1", end))
-
-        await until(replayed, DEADLINE_SECONDS)
-        primary.terminate()
-        self.running.kill()
-        assert await standby.fetchval("select pg_promote()")
-        await standby.close()
-
-
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[Pair]:
-    secrets, (one, two) = Secrets(tmp_path / "secrets.env"), free_ports(2)
-    primary = embedded_postgres(tmp_path / "one", tmp_path / "one.log", one, secrets)
-    standby = embedded_postgres(tmp_path / "two", tmp_path / "two.log", two, secrets)
-    primary.prepare()
-    running = primary.part()
-    with running:
-        primary.complete()
-        migrate(primary.address(OWNER, OWNER))
-        _copy(primary, standby)
-        with standby.part():
-            yield Pair(primary, standby, running)
-
-
-def _copy(primary: EmbeddedPostgres, standby: EmbeddedPostgres) -> None:
-    """What a managed service does for its second machine."""
-    standby.folder.mkdir()
-    give_to_unprivileged(standby.folder)
-    where = ["-h", HOST, "-p", str(primary.port), "-U", SUPERUSER, "-D", str(standby.folder / CLUSTER_FOLDER)]
-    command = [*as_unprivileged(), str(_program("pg_basebackup")), *where, "--write-recovery-conf", "--checkpoint=fast"]
-    environment = {**os.environ, "PGPASSWORD": primary.secrets.password(SUPERUSER)}
-    subprocess.run([*command, "--no-sync"], check=True, capture_output=True, env=environment)
+    with running_pair(tmp_path) as pair:
+        yield pair
 
 
 async def test_after_a_failover_writing_goes_on_and_nothing_is_there_twice(pair: Pair) -> None:
