@@ -26,6 +26,7 @@ class Rounds:
     rivals: dict[str, list[dict[str, float]]] = field(default_factory=dict)
     stock_faust: list[float] = field(default_factory=list)
     latency: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)  # of the worker's stages alone
 
 
 def results(rounds: Rounds) -> dict[str, float]:
@@ -59,6 +60,7 @@ def details(rounds: Rounds, events: int) -> dict[str, Any]:
         "stock_faust": [round(rate) for rate in rounds.stock_faust],
         "stages": rounds.ours[-1].stages,
         "stages_with_challenger": rounds.with_challenger[-1].stages,
+        "limits": {stage: round(rate) for stage, rate in rounds.limits.items()},
         "latency": {
             str(rate): {name: round(float(value), 2) for name, value in waits.items()} for rate, waits in rounds.latency.items()
         },

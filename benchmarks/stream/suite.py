@@ -8,7 +8,7 @@ from rich.console import Console
 
 from benchmarks.champion import Challenger, champion
 from benchmarks.report import save, show
-from benchmarks.stream import bare, latency, ours, stock
+from benchmarks.stream import bare, latency, ours, stages, stock
 from benchmarks.stream.conclusion import P99_MS_AT_1000, REACHES, Rounds, details, results
 from benchmarks.stream.events import Events, city_events, publish
 from benchmarks.stream.rivals import run as rivals
@@ -37,6 +37,8 @@ def run(world: World, rounds: int) -> None:
     for number in range(rounds):
         say(f"round {number + 1} of {rounds}: bare loop, ours, ours with a challenger, FastStream, Quix, stock Faust")
         _round(world, model, challenger, measured, len(events))
+    say("each stage of the worker alone")
+    measured.limits = stages.run(world, PREFIX)
     say(f"latency at {', '.join(f'{rate:,}' for rate in PACES)} events/s")
     measured.latency = latency.run(world, city_events(latency.needed(PACES) // 2 + 2_000, seed=4), PACES)
     found = results(measured)

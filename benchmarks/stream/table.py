@@ -1,12 +1,18 @@
 """The stream's tables in docs/performance.md."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.figures import MISSING, Results, table, three_digits
 
 RATES = (100, 1_000, 5_000)
-STAGES = ("fetch", "score", "write", "publish", "signals")
+STAGES = {
+    "fetch": ("fetch, waiting included", ("fetch",)),
+    "score": ("score", ("decode", "features", "model")),
+    "write": ("write: look-up, COPY, commit", ("write",)),
+    "publish": ("publish", ("encode", "publish")),
+    "signals": ("tallies of what was committed (processor time)", ()),
+}
 
 
 def rivals(results: Results) -> str:
@@ -46,11 +52,14 @@ def latency(results: Results) -> str:
 
 
 def stages(results: Results) -> str:
-    """Seconds of each stage; they overlap."""
+    """Where the worker's time goes; stages overlap, so shares are of their sum. And what the parts of each can do alone."""
     details = results.details("stream")
-    alone, beside = details.get("stages", {}), details.get("stages_with_challenger", {})
-    rows = [(name, _seconds(alone, name), _seconds(beside, name)) for name in STAGES]
-    return table(("stage", "seconds", "with a challenger"), rows)
+    alone, beside, limits = (details.get(name, {}) for name in ("stages", "stages_with_challenger", "limits"))
+    rows = [
+        (what, _seconds(alone, stage), _share(alone, stage), _seconds(beside, stage), _limits(limits, parts))
+        for stage, (what, parts) in STAGES.items()
+    ]
+    return table(("stage", "seconds", "share", "seconds with a challenger", "its parts alone, events/s"), rows)
 
 
 def _median(rounds: list[dict[str, Any]]) -> str:
@@ -60,6 +69,14 @@ def _median(rounds: list[dict[str, Any]]) -> str:
 
 def _seconds(stages: dict[str, float], name: str) -> str:
     return f"{stages[name]:.1f}" if name in stages else MISSING
+
+
+def _share(stages: dict[str, float], name: str) -> str:
+    return f"{100 * stages[name] / sum(stages.values()):.0f}%" if name in stages else MISSING
+
+
+def _limits(limits: dict[str, float], parts: Sequence[str]) -> str:
+    return ", ".join(f"{part} {three_digits(limits[part]) if part in limits else MISSING}" for part in parts)
 
 
 TABLES: dict[str, Callable[[Results], str]] = {"stream": rivals, "stream-latency": latency, "stream-stages": stages}
