@@ -15,6 +15,8 @@ from stream.metrics import Metrics
 log = structlog.get_logger("tripcast.stream")
 
 NO_CHAMPION = "no model version carries the alias champion; `tripcast train` makes one"
+REGISTRY_DOWN = "does not answer; the champion of before scores"
+LOCAL_COPY = "does not answer; the verified copy on this machine scores"
 
 
 class Champion(Protocol):
@@ -66,6 +68,10 @@ class Follower:
 
     def _tell(self, report: ChampionReport) -> None:
         self._metrics.registry_up.set(report.registry_up)
+        if report.registry_up:
+            self._readiness.degraded.pop("registry", None)
+        else:
+            self._readiness.degraded["registry"] = LOCAL_COPY if report.local_copy else REGISTRY_DOWN
         if report.registry_up != self._registry_up:
             self._registry_up = report.registry_up
             log.log(20 if report.registry_up else 30, "registry", up=report.registry_up, local_copy=report.local_copy)

@@ -41,9 +41,13 @@ class Progress:
 
 @dataclass(slots=True)
 class Readiness:
-    """What the worker cannot do without, and in words what is wrong with each that is missing."""
+    """What the worker cannot do without, and in words what is wrong with each that is missing.
+
+    `degraded`: what it merely uses and goes on without.
+    """
 
     missing: dict[str, str] = field(default_factory=lambda: dict.fromkeys(NEEDED, "starting"))
+    degraded: dict[str, str] = field(default_factory=dict)
 
     def up(self, what: str) -> None:
         """It answers."""
@@ -59,4 +63,5 @@ class Readiness:
 
     def ready(self) -> Verdict:
         """Not while the database, the broker or a champion is missing."""
-        return not self.missing, {"ready": not self.missing, "missing": dict(self.missing)}
+        degraded = {"degraded": dict(self.degraded)} if self.degraded else {}
+        return not self.missing, {"ready": not self.missing, "missing": dict(self.missing), **degraded}

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import uuid
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +18,9 @@ from adapters.mlflow.registry import Registry
 from adapters.mlflow.rest import MlflowRest
 from adapters.onnx.local_models import LocalModels
 from adapters.onnx.model import Graph
-from adapters.postgres.connection import open_pool
+from adapters.postgres.connection import Pool, open_pool
 from adapters.postgres.lifecycle import record_lifecycle_event
-from adapters.postgres.predictions import stored_predictions
+from adapters.postgres.predictions import StoredPredictions, served_predictions, stored_predictions
 from batch.verify import Verification, Verify
 from domain.entities.models import Alias, RoleChange, role_change
 from domain.entities.trainings import TrainedFrom
@@ -111,9 +112,16 @@ class Registered:
         shutil.rmtree(self.folder / "verified", ignore_errors=True)
         try:
             verify = Verify(self.registry, LocalModels(self.folder / "verified", SCHEMA), CLOCK)
-            return await verify(stored_predictions(pool), lambda _: None)
+            return await verify(_all_of(pool), lambda _: None)
         finally:
             await pool.close()
+
+
+async def _all_of(pool: Pool) -> AsyncIterator[StoredPredictions]:
+    """The stream's and the API's."""
+    for source in (stored_predictions(pool), served_predictions(pool)):
+        async for chunk in source:
+            yield chunk
 
 
 def _answering(graph: bytes) -> ModelPackage:

@@ -21,6 +21,13 @@ class Server:
         os.kill(self._part.process.pid, signal.SIGKILL)
         self._part.process.wait()
 
+    def signal(self, number: signal.Signals) -> None:
+        """To every process of the server: MLflow's workers outlive it."""
+        assert self._part.process is not None
+        os.killpg(self._part.process.pid, number)
+        if number == signal.SIGKILL:
+            self._part.process.wait()
+
     def start(self) -> None:
         self._part = self._embedded.part().start()
 

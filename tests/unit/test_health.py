@@ -40,6 +40,8 @@ def test_a_partition_that_stands_still_with_events_behind_it_is_no_life() -> Non
     for what in ("database", "broker", "champion"):
         readiness.up(what)
     assert readiness.ready() == (True, {"ready": True, "missing": {}})
+    readiness.degraded["registry"] = "does not answer"
+    assert readiness.ready() == (True, {"ready": True, "missing": {}, "degraded": {"registry": "does not answer"}})
     progress.note({0: 5, 1: 0}, {0: 7, 1: 9}, waiting=False)
     clock.now += STREAM_STALL_SECONDS + 1
     assert progress.alive() == (False, {"alive": False, "stalled_partitions": [0]})
