@@ -69,6 +69,10 @@ class Proxy:
         task.add_done_callback(self._passing.discard)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        first = await self._held_back(reader)
+        if first is None:
+            writer.transport.abort()
+            return
         try:
             far_reader, far_writer = await asyncio.open_connection(HOST, self.target)
         except OSError:
@@ -76,10 +80,19 @@ class Proxy:
             return
         self._open |= {writer, far_writer}
         self._far.add(far_writer)
+        far_writer.write(first)
         await asyncio.gather(self._copy(reader, far_writer), self._copy(far_reader, writer))
         self._far.discard(far_writer)
         if writer not in self._abandoned:
             self._open -= {writer, far_writer}
+
+    async def _held_back(self, reader: asyncio.StreamReader) -> bytes | None:
+        """What a connection made in a black hole says first: the server hears of it after healing, or never (None)."""
+        if self._flowing.is_set():
+            return b""
+        said = await reader.read(CHUNK_BYTES)
+        await self._flowing.wait()
+        return None if reader.at_eof() else said
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.CancelledError):

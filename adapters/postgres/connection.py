@@ -78,7 +78,7 @@ async def connected(pool: Pool) -> AsyncIterator[Connection]:
                 yield connection
             except INFRASTRUCTURE as error:
                 _retire(connection)
-                if getattr(error, "sqlstate", None) in SERVER_GONE:
+                if _tells_of_all(error):
                     await pool.expire_connections()
                 raise
             except pg.InterfaceError as error:
@@ -152,6 +152,11 @@ def _translated(where: str = "") -> Iterator[None]:
         yield
     except INFRASTRUCTURE as error:
         raise DatabaseUnreachable(f"PostgreSQL{where}: {in_words(error)}") from error
+
+
+def _tells_of_all(error: BaseException) -> bool:
+    """Whether the pool's other connections are in doubt: the server is a wrong one now, or gone without a word (half-open)."""
+    return isinstance(error, TimeoutError) or getattr(error, "sqlstate", None) in SERVER_GONE
 
 
 def _retire(connection: Connection) -> None:

@@ -11,7 +11,9 @@ import pytest
 from adapters.environment.settings import PostgresSettings
 from adapters.postgres import connection as adapter
 from adapters.postgres.connection import Pool, address_of, connected, open_pool
+from cli.embedded.ports import free_ports
 from domain.errors import DatabaseUnreachable, InvalidInput
+from tests.proxy import Proxy
 
 
 @pytest.fixture
@@ -182,6 +184,20 @@ class TestFaults:
             freezer.frozen = False
             await _pid(pool)
             await pool.close()
+
+    async def test_a_half_open_connection_puts_the_others_in_doubt(self, database: str) -> None:
+        proxy = Proxy(free_ports(1)[0], urlsplit(database).port or 0)
+        await proxy.heal()
+        way = database.replace(f":{proxy.target}/", f":{proxy.port}/")
+        pool = await open_pool(PostgresSettings(database=way, database_command_seconds=0.3, database_pool=2))
+        async with connected(pool) as one, connected(pool) as other:
+            assert await one.fetchval("select 1") == await other.fetchval("select 1") == 1
+        await proxy.abandon()
+        with pytest.raises(DatabaseUnreachable, match="within the deadline"):
+            await _pid(pool)
+        await _pid(pool)  # the other one is as dead, and its deadline is not waited for
+        await pool.close()
+        await proxy.cut()
 
     async def test_our_own_mistakes_stay_loud(self, pool: Pool) -> None:
         with pytest.raises(asyncpg.UndefinedTableError):
