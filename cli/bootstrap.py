@@ -12,7 +12,6 @@ from adapters.kafka.broker import Broker
 from adapters.kafka.replaying import replaying
 from adapters.kafka.topics import ensure_topics
 from adapters.postgres.api_keys import ApiKeys
-from adapters.postgres.audit import audit as account
 from adapters.postgres.connection import Pool, open_pool
 from adapters.postgres.dead_letters import DeadLetters, Publish
 from adapters.postgres.migrate import REVISION, check_schema, migrate
@@ -22,7 +21,6 @@ from adapters.postgres.security import password_source
 from adapters.postgres.story import story
 from cli.settings import OperatorSettings, QualitySettings
 from domain.areas import AreaGrid
-from domain.entities.audits import AuditReport
 from domain.entities.cohorts import By, QualityReport
 from domain.entities.files import LoadedRow
 from domain.entities.rejections import Reason
@@ -46,12 +44,6 @@ async def create_topics(settings: OperatorSettings) -> list[str]:
     """Create the topics that are missing; returns their names. Raises BrokerUnreachable, InvalidInput."""
     _quieten_aiokafka()
     return await ensure_topics(settings)
-
-
-async def audit(settings: OperatorSettings) -> AuditReport:
-    """Account for every offset that was read. Raises DatabaseUnreachable, SchemaMismatch."""
-    async with _database(settings, "tripcast-audit") as pool:
-        return await account(pool)
 
 
 async def quality(settings: QualitySettings, by: By, since: datetime | None, until: datetime | None) -> QualityReport:

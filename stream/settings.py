@@ -22,3 +22,7 @@ class WorkerSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySettin
     )
     worker_batch: int = Field(8000, ge=1, le=100_000, description="Most events that one transaction writes.")
     champion_poll_seconds: float = Field(2.0, gt=0, description="How often the registry is asked for the champion.")
+
+
+class RepairSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySettings):
+    """What `tripcast audit` needs to ask the broker, and to decode and score again what is missing."""

@@ -53,8 +53,8 @@ union all
 (select 'lost', source_id, partition, first_offset, last_offset from skipped_records
 where reason = 'lost' order by 2, 3, 4 limit $1)
 """
-UNPREDICTED = """
-select t.source_id, t.partition, count(*) as trips
+UNPREDICTED = f"""
+select t.source_id, t.partition, count(*) as trips, (array_agg(t.record_offset order by t.record_offset))[:{NAMED_RANGES}] as at
 from trips as t left join predictions as p
     on p.trip_id = t.trip_id and p.role = 'champion'
     and (p.source_id, p.partition, p.record_offset) = (t.source_id, t.partition, t.record_offset)
@@ -77,10 +77,11 @@ async def audit(pool: Pool, end_offsets: Mapping[tuple[int, int], int] | None = 
         for row in await connection.fetch(RANGES, NAMED_RANGES, timeout=BULK_SECONDS):
             _name(report[row["source_id"], row["partition"]], row["kind"], (row["first_offset"], row["last_offset"]))
         for row in await connection.fetch(UNPREDICTED, timeout=BULK_SECONDS):
-            report[row["source_id"], row["partition"]].unpredicted = row["trips"]
+            found = report[row["source_id"], row["partition"]]
+            found.unpredicted, found.unpredicted_at = row["trips"], row["at"]
     for place, end in (end_offsets or {}).items():
         if place in report:
-            report[place].unread = end - report[place].next_offset
+            report[place].unread = max(0, end - report[place].next_offset)  # read meanwhile, where it lies below
     return AuditReport(tuple(report[place] for place in sorted(report)))
 
 

@@ -1,40 +1,117 @@
-"""`tripcast audit`: prove that every event is a row, a dead letter or a named skip."""
+"""`tripcast audit`: prove that every event is a row, a dead letter or a named skip, and put back from Kafka what is missing."""
 
 import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from cli.settings import OperatorSettings
-from domain.entities.audits import PartitionAudit
-from domain.errors import AuditFailed
+from domain.entities.audits import AuditReport, PartitionAudit
+from domain.entities.repairs import PartitionRepair, Unrepairable
+from domain.errors import AuditFailed, InvalidInput
+
+if TYPE_CHECKING:
+    from stream.settings import RepairSettings
+
+REASON = "rows were missing; tripcast audit --repair"
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()
-def audit(*, as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False) -> None:
+def audit(
+    *,
+    repair: Annotated[bool, typer.Option("--repair", help="Put back what is missing, from Kafka; workers may run.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --repair: do not ask first.")] = False,
+    reason: Annotated[str, typer.Option(help="With --repair: why, for the record.")] = REASON,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
     """Account for every offset of every partition that was read: rows + dead letters + skipped = next offset - start."""
-    from cli.bootstrap import audit as account  # noqa: PLC0415 - loads aiokafka and asyncpg
+    from stream import repair_bootstrap  # noqa: PLC0415 - loads aiokafka, asyncpg and ONNX Runtime
+    from stream.settings import RepairSettings  # noqa: PLC0415 - loads pydantic-settings
 
-    report = asyncio.run(account(OperatorSettings.read()))
+    settings = RepairSettings.read()
+    report, silent = asyncio.run(repair_bootstrap.audit(settings))
+    if not as_json:
+        _show(report, silent)
+    done: list[PartitionRepair] = []
+    if repair and not report.ok:
+        _ask(report, yes=yes, as_json=as_json)
+        done, report, silent = _repaired(settings, report, reason, quiet=as_json)
     if as_json:
-        partitions = [{**asdict(partition), "ok": partition.ok} for partition in report.partitions]
-        typer.echo(json.dumps({"ok": report.ok, "partitions": partitions}))
-    else:
-        Console().print(_table(report.partitions))
-    if not report.ok:
-        wrong = sum(not partition.ok for partition in report.partitions)
-        raise AuditFailed(f"{wrong} of {len(report.partitions)} partitions do not add up")
+        typer.echo(json.dumps(_document(report, silent, done if repair else None)))
+    _judge(report, [each for one in done for each in one.unrepairable])
+
+
+def _repaired(
+    settings: "RepairSettings", report: AuditReport, reason: str, *, quiet: bool
+) -> tuple[list[PartitionRepair], AuditReport, str | None]:
+    """Repair and audit in turn, until it adds up or nothing more can be put back; an audit names a bounded number of faults."""
+    from stream import repair_bootstrap  # noqa: PLC0415 - loads aiokafka, asyncpg and ONNX Runtime
+
+    every: list[PartitionRepair] = []
+    while True:
+        done = asyncio.run(repair_bootstrap.repair(settings, report, reason))
+        report, silent = asyncio.run(repair_bootstrap.audit(settings))
+        every = [*(each for each in every if each.restored.rows), *done]
+        if report.ok or not any(each.restored.rows for each in done):
+            break
+    if not quiet:
+        Console().print(_repairs(every))
+        _show(report, silent)
+    return every, report, silent
+
+
+def _ask(report: AuditReport, *, yes: bool, as_json: bool) -> None:
+    gaps = sum(last - first + 1 for partition in report.partitions for first, last in partition.gaps)
+    unpredicted = sum(len(partition.unpredicted_at) for partition in report.partitions)
+    if yes:
+        return
+    if as_json:
+        raise InvalidInput("--repair --json asks nothing: add --yes")
+    question = f"Read {gaps} records from Kafka again and put back what they became, and {unpredicted} predictions?"
+    if not typer.confirm(question):
+        raise AuditFailed("nothing was put back")
+
+
+def _judge(report: AuditReport, unrepairable: Sequence[Unrepairable]) -> None:
+    if report.ok:
+        return
+    wrong = sum(not partition.ok for partition in report.partitions)
+    which = {each.why.partition(":")[0] for each in unrepairable}
+    left = f"; unrepairable: {', '.join(sorted(which))}" if which else ""
+    raise AuditFailed(f"{wrong} of {len(report.partitions)} partitions do not add up{left}")
+
+
+def _show(report: AuditReport, silent: str | None) -> None:
+    console = Console()
+    console.print(_table(report.partitions))
+    if silent:
+        console.print(f"unread: not known, {silent}", style="yellow", markup=False, highlight=False)
+
+
+def _document(report: AuditReport, silent: str | None, done: Sequence[PartitionRepair] | None) -> dict[str, object]:
+    partitions = [{**asdict(each), "ok": each.ok, "missing": _missing(each)} for each in report.partitions]
+    found: dict[str, object] = {"ok": report.ok, "broker": silent or "answers", "partitions": partitions}
+    return found if done is None else {**found, "repairs": [asdict(each) for each in done]}
+
+
+def _missing(partition: PartitionAudit) -> list[dict[str, object]]:
+    """What is not there, by topic, partition and offsets."""
+    place = {"topic": partition.topic, "partition": partition.partition}
+    gaps = [{**place, "first_offset": first, "last_offset": last, "what": "record"} for first, last in partition.gaps]
+    lone = [{**place, "first_offset": at, "last_offset": at, "what": "prediction"} for at in partition.unpredicted_at]
+    return [*gaps, *lone]
 
 
 def _table(partitions: Sequence[PartitionAudit]) -> Table:
-    table = Table("topic", "source", "partition", "offsets", "rows", "dead letters", "skipped", "", box=None, pad_edge=False)
+    table = Table(
+        "topic", "source", "partition", "offsets", "rows", "dead letters", "skipped", "unread", "", box=None, pad_edge=False
+    )
     for partition in partitions:
         table.add_row(
             partition.topic,
@@ -44,7 +121,20 @@ def _table(partitions: Sequence[PartitionAudit]) -> Table:
             str(partition.rows),
             str(partition.dead_letters),
             ", ".join(f"{count} {reason}" for reason, count in partition.skipped.items()),
+            "" if partition.unread is None else str(partition.unread),
             "adds up" if partition.ok else "; ".join(partition.faults()),
             style=None if partition.ok else "bold red",
         )
+    return table
+
+
+def _repairs(done: Sequence[PartitionRepair]) -> Table:
+    table = Table("put back in", "trips", "completions", "predictions", "dead letters", "skipped", "", box=None, pad_edge=False)
+    for each in done:
+        put = each.restored
+        left = [f"unrepairable {one.first_offset} to {one.last_offset}, {one.why}" for one in each.unrepairable]
+        scored = [f"{put.original} predictions as published"] if put.original else []
+        scored += [f"{again} predictions scored again"] if (again := put.predictions - put.original) else []
+        numbers = (put.trips, put.completions, put.predictions, put.dead_letters, put.skipped)
+        table.add_row(f"{each.topic}/{each.partition}", *map(str, numbers), "; ".join([*scored, *left]))
     return table

@@ -9,8 +9,9 @@ Range = tuple[int, int]
 class PartitionAudit:
     """What the offsets [start, next) of one partition became; ranges are [first, last].
 
-    `unpredicted`: stream trips without the champion's prediction. `outside`: rows of this partition at offsets that no
-    committed batch reached. `unread`: records on the broker that were not read yet; no fault, and None when not asked.
+    `unpredicted`: stream trips without the champion's prediction, the first of them at the offsets `unpredicted_at`.
+    `outside`: rows of this partition at offsets that no committed batch reached. `unread`: records on the broker that were not
+    read yet; no fault, and None when not asked.
     """
 
     source_id: int
@@ -28,6 +29,7 @@ class PartitionAudit:
     doubles: list[Range] = field(default_factory=list)
     lost: list[Range] = field(default_factory=list)
     unread: int | None = None
+    unpredicted_at: list[int] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -40,7 +42,7 @@ class PartitionAudit:
         if self.outside:
             found.append(f"{self.outside} records lie outside the offsets that were read")
         if self.unpredicted:
-            found.append(f"{self.unpredicted} trips have no prediction")
+            found.append(_in_words(f"{self.unpredicted} trips have no prediction, at", _single(self.unpredicted_at), named))
         accounted = self.rows + self.dead_letters + sum(self.skipped.values())
         if accounted != self.next_offset - self.start_offset:
             found.append(f"{accounted} of {self.next_offset - self.start_offset} offsets are accounted for")
@@ -60,6 +62,10 @@ class AuditReport:
     def ok(self) -> bool:
         """Whether every partition adds up."""
         return all(partition.ok for partition in self.partitions)
+
+
+def _single(offsets: list[int]) -> list[Range]:
+    return [(offset, offset) for offset in offsets]
 
 
 def _in_words(kind: str, ranges: list[Range], named: int) -> str:

@@ -116,7 +116,7 @@ async def test_rows_of_a_partition_without_a_position_are_told(pool: Pool) -> No
 async def test_a_trip_without_its_prediction_is_told(pool: Pool) -> None:
     await pool.execute("delete from predictions where trip_id = 'b'")
     found = await _first(pool)
-    assert found.faults() == ["1 trips have no prediction"]
+    assert found.faults() == ["1 trips have no prediction, at 103"]
 
 
 async def test_a_prediction_of_another_record_does_not_count(pool: Pool) -> None:
