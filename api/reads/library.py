@@ -22,6 +22,7 @@ from schemas.http.snapshot import Areas
 from schemas.http.trips import DatabaseStats, ReasonCount, TripsSummary
 
 ANSWER_SECONDS = 4.0  # then the caller is told to come again, and the answer is kept for that
+KEPT_SECONDS = 1.0  # for a newer answer; then the one that is kept is told
 Data = TypeVar("Data")
 
 
@@ -86,7 +87,8 @@ class Library:
         return await self._kept(("builds",), self.answers.builds, 60.0)
 
     async def _kept(self, key: tuple[Hashable, ...], load: Callable[[], Awaitable[Data]], every: float) -> Data:
-        cached: Cached[Data] = await self.shelf.get(key, load, every).fresh(ANSWER_SECONDS)
+        known: Cached[Data] = self.shelf.get(key, load, every)
+        cached = await known.fresh(ANSWER_SECONDS if known.data is None else KEPT_SECONDS)
         if cached.data is None:
             words = cached.error or "It takes longer than usual: ask again."
             raise ApiProblem(503, "unreachable", "Something that is needed does not answer", words, retry_after=1)

@@ -8,6 +8,7 @@ from pathlib import Path
 from api.checks import Checks
 from api.metrics import Metrics
 from api.problems import ApiProblem
+from api.reads.bounded import Bounded, bounded_route
 from api.reads.library import Library
 from api.reads.live import LivePanels
 from api.reads.machine import own_status
@@ -58,10 +59,11 @@ class Self:
 
 
 class Reads:
-    """Holds the parts while they are open. `me` and `metrics`: what this API knows of itself."""
+    """Holds the parts while they are open. `me`, `metrics`: what this API knows of itself; `route`: the class of its routes."""
 
     def __init__(self, open_parts: Callable[[], AbstractAsyncContextManager[Parts]], me: Self, metrics: Metrics) -> None:
         self.me, self.metrics = me, metrics
+        self.route = bounded_route(Bounded(me.checks))
         self._open_parts = open_parts
         self._parts: Parts | None = None
 

@@ -27,7 +27,7 @@ Asker = Annotated[Caller, Depends(caller)]
 
 def dead_letter_routes(reads: Reads) -> APIRouter:
     """Three routes."""
-    router = APIRouter(prefix="/dead-letters", tags=["dead letters"])
+    router = APIRouter(prefix="/dead-letters", tags=["dead letters"], route_class=reads.route)
 
     @router.get("", **documented(DeadLetters, problems=(422,)))
     async def dead_letters(

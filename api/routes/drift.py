@@ -23,7 +23,7 @@ READ_SECONDS = 2.0
 
 def drift_routes(reads: Reads) -> APIRouter:
     """Two routes."""
-    router = APIRouter(prefix="/drift", tags=["quality"], dependencies=[Depends(caller)])
+    router = APIRouter(prefix="/drift", tags=["quality"], dependencies=[Depends(caller)], route_class=reads.route)
 
     @router.get("", **documented(Drift))
     async def drift() -> Response:

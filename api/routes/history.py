@@ -17,7 +17,7 @@ from schemas.http.models import AskedFor, History, LifecycleEvent, Verdict
 
 def history_routes(reads: Reads) -> APIRouter:
     """One route."""
-    router = APIRouter(tags=["models"], dependencies=[Depends(caller)])
+    router = APIRouter(tags=["models"], dependencies=[Depends(caller)], route_class=reads.route)
 
     @router.get("/history", **documented(History, problems=(422,)))
     async def history(

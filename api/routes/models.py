@@ -16,7 +16,7 @@ from schemas.http.models import ChampionAt, Models
 
 def models_routes(reads: Reads) -> APIRouter:
     """Two routes."""
-    router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(caller)])
+    router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(caller)], route_class=reads.route)
 
     @router.get("", **documented(Models))
     async def models() -> Response:

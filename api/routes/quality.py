@@ -17,7 +17,7 @@ from schemas.http.quality import Quality
 
 def quality_routes(reads: Reads) -> APIRouter:
     """One route."""
-    router = APIRouter(tags=["quality"], dependencies=[Depends(caller)])
+    router = APIRouter(tags=["quality"], dependencies=[Depends(caller)], route_class=reads.route)
 
     @router.get("/quality", **documented(Quality, problems=(422,)))
     async def quality(

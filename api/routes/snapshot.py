@@ -18,7 +18,7 @@ A_MINUTE = {"Cache-Control": "private, max-age=60"}
 
 def snapshot_routes(reads: Reads) -> APIRouter:
     """Two routes."""
-    router = APIRouter(tags=["board"], dependencies=[Depends(caller)])
+    router = APIRouter(tags=["board"], dependencies=[Depends(caller)], route_class=reads.route)
 
     @router.get("/snapshot", **documented(Snapshot, problems=(422,), empty={204: "There is no newer one."}))
     async def snapshot(

@@ -19,7 +19,7 @@ from schemas.http.trips import DatabaseStats
 
 def system_routes(reads: Reads) -> APIRouter:
     """Two routes."""
-    router = APIRouter(tags=["system"], dependencies=[Depends(caller)])
+    router = APIRouter(tags=["system"], dependencies=[Depends(caller)], route_class=reads.route)
 
     @router.get("/stats/database", **documented(DatabaseStats))
     async def stats() -> Response:

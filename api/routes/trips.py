@@ -16,7 +16,7 @@ from schemas.http.trips import Trip, TripsSummary
 
 def trip_routes(reads: Reads) -> APIRouter:
     """Two routes; the summary first, for `summary` is no trip's id."""
-    router = APIRouter(prefix="/trips", tags=["trips"], dependencies=[Depends(caller)])
+    router = APIRouter(prefix="/trips", tags=["trips"], dependencies=[Depends(caller)], route_class=reads.route)
 
     @router.get("/summary", **documented(TripsSummary))
     async def summary() -> Response:
