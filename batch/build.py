@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batch.candidate import Candidate
-from batch.compare import Contender, Progress, clipped, compare, taught
+from batch.compare import Contender, Progress, clipped, compare
+from batch.ground import HERE, Ground
 from batch.labelled import LabelledTrips
 from batch.pack import OpenGraph, Score, Trained, pack
-from batch.recipe import BEFORE_BREAK, Break, Recipe, recipe_of
+from batch.recipe import BEFORE_BREAK, Break, Recipe
 from domain.areas import AreaGrid
 from domain.baselines import Baseline, band_of, baseline_of
 from domain.data_gates import City, Evidence, data_gates
@@ -96,7 +97,7 @@ def time_of(score: Score, features: Matrix) -> float:
 class BuildModel:
     """See the module. `microseconds` measures; a backtest, which must repeat itself to the byte, may say a constant.
 
-    `thorough`: also train for comparison with the course; see `batch.compare`.
+    `thorough`: also train for comparison with the course; see `batch.compare`. `ground`: where models are trained.
     """
 
     candidates: Sequence[Candidate]
@@ -108,6 +109,7 @@ class BuildModel:
     progress: Progress
     microseconds: Callable[[Score, Matrix], float] = time_of
     thorough: bool = False
+    ground: Ground = HERE
 
     def __call__(self, evidence: Evidence, rival: Rival | None = None, trusted: Trusted | None = None) -> Judged:
         """Without a rival the trips are taken as they are: the first champion has nothing to be compared with.
@@ -120,8 +122,10 @@ class BuildModel:
             return Judged(gates)
         labelled = LabelledTrips.of(evidence.trips, evidence.completions, self.area, self.clock)
         change = self._change(labelled, evidence.since_break, rival, city)
-        recipe = recipe_of(labelled.trips.pickup_at, labelled.seconds, change=change, known_until=evidence.known_until)
-        contenders = compare(self.candidates, labelled, self.threads, self.progress, recipe, thorough=self.thorough)
+        recipe = self.ground.divide(evidence, labelled, change)
+        contenders = compare(
+            self.candidates, labelled, self.threads, self.progress, recipe, thorough=self.thorough, ground=self.ground
+        )
         built = self._build(contenders, labelled, recipe)
         return Judged([*gates, *self._judge(built, labelled, rival, trusted, city)], built, labelled)
 
@@ -145,7 +149,7 @@ class BuildModel:
         half = len(actual) // 2
         coverage = coverage_of(calibrate(best.predicted[:half], actual[:half]), best, labelled, first=half)
         features = labelled.features()
-        fitted = taught(best.candidate, recipe.everything, features, self.threads)
+        fitted = self.ground.teach(best.candidate, recipe.everything, features, self.threads)
         trained = Trained(best.candidate.name, fitted, calibrate(best.predicted, actual))
         self.progress("checking the graph against the library")
         package = pack(trained, features[best.held_out], self.clock, self.open_graph)
@@ -156,7 +160,7 @@ class BuildModel:
         """How such a model errs on trips like those that it learnt from."""
         self.progress("finding out what is normal for it")
         usual = recipe.usual
-        fitted = taught(candidate, recipe.common, features, self.threads)
+        fitted = self.ground.teach(candidate, recipe.common, features, self.threads)
         return baseline_of(
             labelled.trips.take(recipe.current),
             np.searchsorted(recipe.current, usual),

@@ -1,7 +1,7 @@
 """What a candidate must be able to do. Ours are in `batch/candidates/`; `batch.catalogue` finds those and everybody else's."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,4 +48,17 @@ class Candidate(Protocol):
 
         Needs at most n * f bytes beyond its inputs.
         """
+        ...
+
+
+@runtime_checkable
+class Boosting(Candidate, Protocol):
+    """A candidate of XGBoost's trees: what can also be trained by a cluster, in parts (`batch.on_dask`)."""
+
+    def regressor(self, threads: int | None = None) -> Any:  # noqa: ANN401 - XGBoost is untyped
+        """An `XGBRegressor` with all parameters, not yet trained."""
+        ...
+
+    def fitted(self, model: Any) -> Fitted:  # noqa: ANN401
+        """A model that was trained with these parameters."""
         ...

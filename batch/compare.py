@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batch.candidate import Candidate, Fitted
+from batch.ground import HERE, Ground
 from batch.labelled import LabelledTrips
 from batch.recipe import Lesson, Recipe, recipe_of
 from domain.evaluation import Rows, Scores, Split, hold_out, scores_of
@@ -17,6 +18,7 @@ from domain.quality import TRAINING_DURATION_SECONDS
 # The published result of the course whose eight inputs are our baseline: RMSE in minutes on another 10,000 of these trips.
 COURSE_RMSE_MINUTES = {"linear_regression": 7.47, "random_forest": 6.62, "xgboost": 6.85}
 Progress = Callable[[str], None]
+Teach = Callable[[Candidate, Lesson], Fitted]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,24 +48,25 @@ def compare(
     recipe: Recipe | None = None,
     *,
     thorough: bool = True,
+    ground: Ground = HERE,
 ) -> list[Contender]:
     """All contenders, the best first: least RMSE on the trips that started last.
 
-    `thorough` also trains each on a random 80%, with both sets of inputs: three times the work, for people to read.
+    `ground`: where they are trained. `thorough` also trains each on a random 80%, with both sets of inputs: three times the
+    work, for people to read.
     """
     recipe = recipe or recipe_of(labelled.trips.pickup_at, labelled.seconds)
     features = labelled.features()
+
+    def teach(candidate: Candidate, lesson: Lesson) -> Fitted:
+        return ground.teach(candidate, lesson, features, threads)
+
     contenders = []
     for candidate in candidates:
         progress(f"training {candidate.name}")
-        contender = _contend(candidate, features, labelled, recipe, threads)
+        contender = _contend(candidate, features, labelled, recipe, teach)
         contenders.append(_at_random(contender, features, labelled, threads) if thorough else contender)
     return sorted(contenders, key=lambda each: each.time.rmse_minutes)
-
-
-def taught(candidate: Candidate, lesson: Lesson, features: Matrix, threads: int) -> Fitted:
-    """A model that has learnt a lesson from features of all trips, shape (n, f)."""
-    return candidate.fit(features[lesson.rows], lesson.seconds, threads, lesson.weights)
 
 
 def clipped(seconds: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -71,10 +74,10 @@ def clipped(seconds: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.clip(seconds, *np.array(TRAINING_DURATION_SECONDS, dtype=np.float32))
 
 
-def _contend(candidate: Candidate, features: Matrix, labelled: LabelledTrips, recipe: Recipe, threads: int) -> Contender:
+def _contend(candidate: Candidate, features: Matrix, labelled: LabelledTrips, recipe: Recipe, teach: Teach) -> Contender:
     started = time.monotonic()
     held_out = recipe.held_out
-    fitted = taught(candidate, recipe.learned, features, threads)
+    fitted = teach(candidate, recipe.learned)
     predicted = clipped(fitted.predict(features[held_out]))
     took = time.monotonic() - started
     return Contender(candidate, fitted, held_out, predicted, took, scores_of(predicted, labelled.seconds[held_out]))

@@ -26,12 +26,20 @@ class LabelledTrips:
     @classmethod
     def of(cls, trips: TripColumns, completions: CompletionColumns, area: ServiceArea, clock: CityClock) -> "LabelledTrips":
         """Keep what the city, not the meter, made. Raises NotEnoughTrips."""
+        labelled = cls.some_of(trips, completions, area, clock)
+        if (count := len(labelled.seconds)) < LEAST_TRIPS:
+            raise NotEnoughTrips(f"{count} completed trips are fit for training, {LEAST_TRIPS} are needed; load more history")
+        return labelled
+
+    @classmethod
+    def some_of(
+        cls, trips: TripColumns, completions: CompletionColumns, area: ServiceArea, clock: CityClock
+    ) -> "LabelledTrips":
+        """The same of a part of the trips, which may be small or empty."""
         seconds = completions.duration_seconds
         fit = fit_for_training(seconds)
         fit &= area.contains(trips.pickup_latitude, trips.pickup_longitude)
         fit &= area.contains(trips.dropoff_latitude, trips.dropoff_longitude)
-        if (count := int(fit.sum())) < LEAST_TRIPS:
-            raise NotEnoughTrips(f"{count} completed trips are fit for training, {LEAST_TRIPS} are needed; load more history")
         return cls(trips.take(fit), seconds[fit], clock)
 
     def features(self) -> Matrix:

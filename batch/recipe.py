@@ -29,16 +29,34 @@ PRIOR_TRIPS = 200.0  # a group's own correction counts half when it has so many 
 Groups = Sequence[NDArray[Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Pickups:
+    """Trips by the time of their pickup alone, so that whoever holds some of them can tell which are meant.
+
+    `before`: only earlier ones; `without`: not this share of all instants, drawn once and for all. Trips of the very same
+    instant stay together.
+    """
+
+    before: np.datetime64 | None = None
+    without: float = 0.0
+
+    def among(self, pickup_at: Times) -> NDArray[np.bool_]:
+        """Mask of shape (n,)."""
+        kept = ~_instants_drawn(pickup_at, self.without)
+        return kept if self.before is None else np.asarray(kept & (pickup_at < self.before))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Lesson:
     """Rows to learn from, in order of pickup, and what their durations are taken to be, in seconds; shape (n,) each.
 
-    `weights`: how much each counts; None: all the same.
+    `weights`: how much each counts; None: all the same. `pickups`: the same lesson where the rows are a sample of more trips.
     """
 
     rows: Rows
     seconds: Floats
     weights: Floats | None = None
+    pickups: Pickups | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +110,32 @@ def recipe_of(
     return Recipe(lesson(learned), held_out, lesson(everything), lesson(np.setdiff1d(everything, usual)), usual, current)
 
 
+def recipe_by_pickup(pickup_at: Times, seconds: Floats, known_until: np.datetime64 | None = None) -> Recipe:
+    """Divide a sample of trips in order of pickup, so that every lesson is one of all of them too, by its `pickups`.
+
+    As `recipe_of` divides them, but for `usual`, which is drawn by instants rather than by rows.
+    """
+    _, held_out = _by_time(pickup_at, known_until, None)
+    everything = np.arange(len(pickup_at))
+    share = _usual_count(len(pickup_at)) / len(pickup_at)
+    usual = np.flatnonzero(_instants_drawn(pickup_at, share))
+
+    def lesson(pickups: Pickups) -> Lesson:
+        rows = np.flatnonzero(pickups.among(pickup_at))
+        return Lesson(rows, seconds[rows], pickups=pickups)
+
+    learned, common = lesson(Pickups(before=pickup_at[held_out].min())), lesson(Pickups(without=share))
+    return Recipe(learned, held_out, lesson(Pickups()), common, usual, everything)
+
+
+def _instants_drawn(pickup_at: Times, share: float) -> NDArray[np.bool_]:
+    """A share of all instants, by a hash of each: the finaliser of splitmix64."""
+    mixed = pickup_at.astype("datetime64[us]").astype(np.uint64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return np.asarray((mixed >> np.uint64(32)) < np.uint64(share * 2**32))
+
+
 def _by_time(pickup_at: Times, known_until: np.datetime64 | None, enough: np.datetime64 | None) -> tuple[Rows, Rows]:
     learned, held_out = hold_out(Split.TIME, pickup_at)
     for bound, least in ((known_until, LEAST_HELD_OUT), (enough, LEAST_SINCE_BREAK)):
@@ -105,8 +149,11 @@ def _by_time(pickup_at: Times, known_until: np.datetime64 | None, enough: np.dat
 
 def _drawn(rows: Rows) -> Rows:
     """A fifth of the rows at random, or more where that would be few; in order."""
-    count = max(round(len(rows) * HELD_OUT_SHARE), min(USUAL_TRIPS, len(rows) // 2))
-    return np.sort(np.random.default_rng(RANDOM_SEED).permutation(rows)[:count])
+    return np.sort(np.random.default_rng(RANDOM_SEED).permutation(rows)[: _usual_count(len(rows))])
+
+
+def _usual_count(rows: int) -> int:
+    return max(round(rows * HELD_OUT_SHARE), min(USUAL_TRIPS, rows // 2))
 
 
 def _lesson(rows: Rows, pickup_at: Times, seconds: Floats, change: Break | None) -> Lesson:

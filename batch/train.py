@@ -159,7 +159,7 @@ class TrainModels:
 
     async def _publish(self, built: Built, labelled: LabelledTrips, *, started_at: datetime, reason: str) -> TrainingReport:
         self.build.progress("writing to MLflow")
-        identity, best = labelled.identity(), built.contenders[0]
+        identity, best = self.build.ground.identity(labelled), built.contenders[0]
         version = 0
         for contender in built.contenders:
             run_id = self._record(contender, labelled, identity)

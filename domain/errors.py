@@ -33,6 +33,10 @@ class RegistryUnreachable(Unreachable):
     """The MLflow registry does not answer within its deadline."""
 
 
+class ClusterUnreachable(Unreachable):
+    """No Dask scheduler answers within its deadline, or it has no workers."""
+
+
 class SchemaMismatch(TripcastError):
     """The database schema is older or newer than this program; the message says which, and what to run."""
 

@@ -65,7 +65,12 @@ class Boosting:
 
     def fit(self, features: Matrix, seconds: Floats, threads: int, weights: Floats | None = None) -> FittedBoosting:
         """Train."""
-        model = XGBRegressor(
+        model = self.regressor(min(threads, max(1, len(features) // ROWS_PER_THREAD)))
+        return FittedBoosting(model.fit(features, seconds, sample_weight=weights))
+
+    def regressor(self, threads: int | None = None) -> XGBRegressor:
+        """What is trained, before it is; without a number of threads, whoever trains it decides."""
+        return XGBRegressor(
             objective="reg:tweedie",
             tweedie_variance_power=self.variance_power,
             tree_method="hist",
@@ -79,10 +84,13 @@ class Boosting:
             subsample=self.rows_per_tree,
             colsample_bytree=self.inputs_per_tree,
             max_bin=self.bins,
-            n_jobs=min(threads, max(1, len(features) // ROWS_PER_THREAD)),
+            n_jobs=threads,
             random_state=SEED,
         )
-        return FittedBoosting(model.fit(features, seconds, sample_weight=weights))
+
+    def fitted(self, model: XGBRegressor) -> FittedBoosting:
+        """A model that was trained elsewhere with the parameters of `regressor`."""
+        return FittedBoosting(model)
 
 
 CANDIDATE = Boosting()

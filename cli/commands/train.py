@@ -34,6 +34,10 @@ def train(
     as_of: Annotated[datetime | None, typer.Option(help="Only trips that had ended before this time (UTC).")] = None,
     since_break: Annotated[datetime | None, typer.Option(help="When the city changed (UTC), if it did.")] = None,
     exclude: Annotated[list[str] | None, typer.Option(metavar="FROM/UNTIL", help="Leave out pickups in this span.")] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Train on the Dask cluster whose scheduler this is, such as tcp://host:8786."),
+    ] = None,
     subject: Annotated[str | None, typer.Option(hidden=True)] = None,
     actor: Annotated[str | None, typer.Option(hidden=True)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
@@ -58,7 +62,7 @@ def train(
         tuple(span_of(text) for text in exclude or ()),
     )
     with Console(stderr=True).status("starting") as status:
-        report = asyncio.run(train_bootstrap.train(settings, request, status.update))
+        report = asyncio.run(train_bootstrap.train(settings, request, status.update, dask))
     if report is None:
         Console(stderr=True).print(f"{subject} has its training already.", highlight=False)
         return
