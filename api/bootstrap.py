@@ -14,6 +14,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from adapters.health.bounded_http import BoundedHttp
 from adapters.health.process import register_process
 from adapters.health.state import State, register_state
 from adapters.health.uvicorn_server import Server
@@ -140,7 +141,7 @@ def _configured(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHttp,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -12,7 +12,7 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.auth import Caller, KeyRing, token_of
+from api.auth import ANYONE, Caller, KeyRing, token_of
 from api.limits import Limits, Standing
 from api.metrics import Metrics
 from api.problems import ApiProblem, overloaded, problem_of, response_of, too_large
@@ -81,8 +81,7 @@ class Front:
         """Raises ApiProblem for whoever may not ask, or not now."""
         scope, headers = exchange.scope, exchange.headers
         path = scope["path"]
-        caller = self._keys.caller(token_of(headers.get(b"authorization"), headers.get(b"x-api-key")), path)
-        scope["state"]["caller"] = caller
+        caller = scope["state"]["caller"] = self._caller(exchange, path)
         if path in UNLIMITED:
             return
         exchange.standing = self._limits.hit(_who(caller, scope))
@@ -91,6 +90,15 @@ class Front:
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > self._caps.body_bytes:
             raise too_large(self._caps.body_bytes)
+
+    def _caller(self, exchange: "Exchange", path: str) -> Caller:
+        """Raises ApiProblem for keys that are none; trying them out counts for the address."""
+        headers = exchange.headers
+        try:
+            return self._keys.caller(token_of(headers.get(b"authorization"), headers.get(b"x-api-key")), path)
+        except ApiProblem:
+            exchange.standing = self._limits.hit(_who(ANYONE, exchange.scope))
+            raise
 
 
 class Exchange:

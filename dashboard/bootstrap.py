@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import structlog
 import uvicorn
 
+from adapters.health.bounded_http import BoundedHttp
 from adapters.health.process import register_process, watched_loop
 from adapters.health.uvicorn_server import Server
 from dashboard.app import create_application
@@ -59,6 +60,8 @@ async def serve(settings: BoardSettings) -> None:
         access_log=False,
         server_header=False,
         ws="none",
+        http=BoundedHttp,
+        proxy_headers=False,
         timeout_graceful_shutdown=LEAVE_SECONDS,
     )
     async with board.client, watched_loop(board.metrics.registry):

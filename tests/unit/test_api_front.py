@@ -264,6 +264,22 @@ async def test_whoever_asks_too_often_waits_and_nobody_else_does() -> None:
     assert [answer.status_code for answer in (*others, *probes)] == [200] * 7
 
 
+async def test_who_tries_keys_out_waits_and_no_header_makes_him_somebody_else() -> None:
+    key = new_key()
+    async with serving(Fakes(keys=FixedKeys([stored(key)])), reads=[errors()], rate=3) as api:
+        await until(lambda: api.core.serve.keys._keys is not None)
+        tried = [
+            await api.client.get(
+                "/who", headers=bearer(new_key()) | {"X-Forwarded-For": f"10.0.0.{n}", "X-Real-IP": f"10.0.0.{n}"}
+            )
+            for n in range(5)
+        ]
+        known = await api.client.get("/who", headers=bearer(key))
+    assert [answer.status_code for answer in tried] == [401, 401, 401, 429, 429]
+    assert 1 <= int(tried[3].headers["retry-after"]) <= 61
+    assert known.status_code == 200
+
+
 async def test_the_metrics_name_routes_by_their_template(api: Api) -> None:
     for number in range(3):
         await api.client.get(f"/number/{number}")
