@@ -27,7 +27,7 @@ class Patience:
 
         def report(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
-            self.readiness.down(_name(error), str(error))
+            self.readiness.waits(what, _name(error), str(error))
             log.warning("waiting", stage=what, attempt=state.attempt_number, error=str(error))
 
         attempts = AsyncRetrying(
@@ -41,7 +41,10 @@ class Patience:
         async def attempt() -> T:  # tenacity awaits only what is declared as a coroutine function
             return await action()
 
-        return await attempts(attempt)
+        try:
+            return await attempts(attempt)
+        finally:
+            self.readiness.goes_on(what)
 
 
 def _name(error: BaseException | None) -> str:

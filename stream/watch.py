@@ -36,7 +36,7 @@ class Watch:
         """One round; takes a few seconds at most and never raises for something outside."""
         probes = self._probe("database", self._database), self._probe("broker", self._broker)
         database, source = await asyncio.gather(*probes)
-        self._metrics.database_up.set(database is not None)
+        self._metrics.database_up.set(database is not None and "database" not in self._readiness.missing)
         if source is not None:
             self._compare(source)
             await self._measure_lag()

@@ -35,7 +35,7 @@ class Wall:
 def test_a_partition_that_stands_still_with_events_behind_it_is_no_life() -> None:
     clock = Wall()
     progress, readiness = Progress(clock), Readiness()
-    assert progress.alive() == (True, {"alive": True, "stalled_partitions": []})
+    assert progress.alive() == (True, {"alive": True, "stalled_partitions": [], "partitions": {}})
     assert readiness.ready()[0] is False
     for what in ("database", "broker", "champion"):
         readiness.up(what)
@@ -44,9 +44,37 @@ def test_a_partition_that_stands_still_with_events_behind_it_is_no_life() -> Non
     assert readiness.ready() == (True, {"ready": True, "missing": {}, "degraded": {"registry": "does not answer"}})
     progress.note({0: 5, 1: 0}, {0: 7, 1: 9}, waiting=False)
     clock.now += STREAM_STALL_SECONDS + 1
-    assert progress.alive() == (False, {"alive": False, "stalled_partitions": [0]})
+    alive, said = progress.alive()
+    assert not alive
+    assert said["stalled_partitions"] == [0]
     progress.note({0: 5, 1: 0}, {0: 7, 1: 9}, waiting=True)
     assert progress.alive()[0]
+
+
+def test_each_partition_tells_how_far_it_is_and_since_when() -> None:
+    clock = Wall()
+    progress = Progress(clock)
+    progress.note({0: 5, 1: 0}, {0: 7, 1: 9}, waiting=False)
+    clock.now += 4
+    progress.note({0: 3}, {0: 9, 1: 9}, waiting=True)
+    clock.now += 1
+    assert progress.partitions() == {
+        "0": {"next_offset": 9, "lag": 3, "still_seconds": 1.0},
+        "1": {"next_offset": 9, "lag": 0, "still_seconds": 5.0},
+    }
+    progress.note({}, {}, waiting=False)
+    assert progress.partitions() == {}
+
+
+def test_work_that_waits_has_the_last_word_over_a_database_that_answers() -> None:
+    readiness = Readiness()
+    for what in ("database", "broker", "champion"):
+        readiness.up(what)
+    readiness.waits("write", "database", "the disk is full")
+    readiness.up("database")
+    assert readiness.ready() == (False, {"ready": False, "missing": {"database": "the disk is full"}})
+    readiness.goes_on("write")
+    assert readiness.ready()[0]
 
 
 def test_a_trainer_is_alive_while_its_loops_turn_or_its_training_runs() -> None:
