@@ -11,7 +11,7 @@ from domain.errors import ConcurrentUpdate, TripcastError, Unreachable
 
 log = structlog.get_logger("tripcast.trainer")
 
-LONGEST_WAIT_SECONDS = 30.0
+LONGEST_WAIT_SECONDS = 4.0  # health says within 5 s that what was away is back
 
 T = TypeVar("T")
 

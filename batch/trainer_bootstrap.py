@@ -22,6 +22,7 @@ from adapters.postgres.connection import Pool
 from adapters.postgres.gate_results import refused_by
 from adapters.postgres.labels import labelled_trips_up_to
 from adapters.postgres.lifecycle import Journal
+from adapters.postgres.line import Line
 from adapters.postgres.locks import alone
 from adapters.postgres.migrate import check_schema
 from adapters.postgres.notifications import Notifications
@@ -47,6 +48,7 @@ from schemas.topics import MODEL_LIFECYCLE, TRIP_EVENTS
 log = structlog.get_logger("tripcast.trainer")
 
 WATCH_SECONDS = 10.0
+LOOK_SECONDS, LOOK_DEADLINE_SECONDS = 1.0, 2.0
 LEAST_CONNECTIONS = 10
 
 
@@ -103,7 +105,11 @@ async def _run(settings: BatchSettings, train: TrainingProcess, metrics: Trainer
                 pulse.goes_on("database")
                 trainer = _trainer(settings, pool, CountedTraining(train, metrics, partial(refused_by, pool)))
                 observed = replace(trainer, pulse=pulse, answered=metrics.answered)
-                await _together(observed(), *watchers(settings, pool))
+                await _together(
+                    observed(),
+                    look(Line(settings, "tripcast-trainer-look", LOOK_DEADLINE_SECONDS), pulse),
+                    *watchers(settings, pool),
+                )
         except Unreachable as error:  # the first connection; afterwards the trainer itself is patient
             pulse.waits("database", str(error))
             log.warning("waiting", what="database", error=str(error))
@@ -118,6 +124,22 @@ async def _together(*work: Coroutine[Any, Any, None]) -> None:
                 group.create_task(each)
     except* Unreachable as errors:
         raise Unreachable(str(errors.exceptions[0])) from errors
+
+
+async def look(line: Line, pulse: Pulse) -> None:
+    """Tell whether the database answers, for ever: the trainer's own statements may take half a minute to find that out."""
+    try:
+        while True:
+            try:
+                async with line.connected() as connection:
+                    await connection.fetchval("select 1")
+            except Unreachable as error:
+                pulse.waits("database", str(error))
+            else:
+                pulse.goes_on("database")
+            await asyncio.sleep(LOOK_SECONDS)
+    finally:
+        line.close()
 
 
 def watchers(settings: BatchSettings, pool: Pool) -> list[Coroutine[Any, Any, None]]:

@@ -18,6 +18,7 @@ from domain.errors import DatabaseUnreachable
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 1.2  # by then the sampler has noticed that the database does not answer
+FRESH_SECONDS = 1.5  # older news of the database is none: a look may be stuck itself
 LOOK_SECONDS = 0.1
 MOST_LEFT_BEHIND = 64
 SAFE = frozenset({"GET", "HEAD"})  # what changes something must not go on without the one who asked for it
@@ -59,10 +60,12 @@ class Bounded:
             task.exception()
 
     def _answers(self) -> bool:
-        return self._checks.get("database").ok
+        check = self._checks.get("database")
+        return check.ok and (self._checks.now() - check.checked_at).total_seconds() < FRESH_SECONDS
 
     def _silent(self) -> DatabaseUnreachable:
-        return DatabaseUnreachable(f"PostgreSQL: {self._checks.get('database').detail}")
+        detail = self._checks.get("database").detail
+        return DatabaseUnreachable(f"PostgreSQL: {detail or 'no answer within the deadline'}")
 
 
 def bounded_route(bounded: Bounded) -> type[APIRoute]:

@@ -1,12 +1,13 @@
 """A question to a database that has fallen silent is not waited for; one that is merely slow is."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from api.checks import Checks
 from api.reads import bounded as module
-from api.reads.bounded import MOST_LEFT_BEHIND, Bounded
+from api.reads.bounded import FRESH_SECONDS, MOST_LEFT_BEHIND, Bounded
 from domain.errors import DatabaseUnreachable
 
 
@@ -42,6 +43,15 @@ async def test_a_silent_database_is_not_waited_for_and_the_question_is_not_calle
         await Bounded(checks)(work())
     ended.set()
     await done.wait()
+
+
+async def test_news_of_the_database_that_is_old_is_none() -> None:
+    moment = datetime(2016, 3, 1, tzinfo=UTC)
+    checks = Checks(now=lambda: moment)
+    checks.note("database", ok=True)
+    checks.now = lambda: moment + timedelta(seconds=FRESH_SECONDS)
+    with pytest.raises(DatabaseUnreachable, match="no answer within the deadline"):
+        await Bounded(checks)(asyncio.sleep(60))
 
 
 async def test_what_is_answered_at_once_is_told_though_the_database_is_away() -> None:
