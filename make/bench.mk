@@ -14,3 +14,9 @@ rivals: .venv-rivals/.ready ## Build .venv-rivals, what make bench measures us a
 	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-rivals
 	@$(BIN)/uv pip install --quiet --python $(RIVALS)/python --require-hashes -r requirements/rivals.txt
 	@touch $@
+
+FLAME := build/flame.svg
+
+.PHONY: flame
+flame: .venv/.test-ready .venv-tools/.ready ## Draw where the worker's time goes while it drains a backlog, into build/flame.svg; about a minute, needs root or ptrace
+	@$(BIN)/python -m benchmarks.stream.flame $(FLAME)
