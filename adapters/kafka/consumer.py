@@ -7,6 +7,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka import errors as kafka
+from aiokafka.protocol.group import LeaveGroupRequest
 
 from adapters.kafka.bootstrap import whole
 from adapters.kafka.broker import Broker
@@ -17,6 +18,7 @@ from domain.errors import BrokerUnreachable
 SESSION_SECONDS = 10.0
 HEARTBEAT_SECONDS = 2.0
 REQUEST_SECONDS = 10.0
+LEAVING_SECONDS = 0.3
 CLOSING_SECONDS = 3.0
 METADATA_SECONDS = 5.0  # how soon a re-created topic, or one with more partitions, is noticed
 PARTITION_FETCH_BYTES = 4 * 1024 * 1024
@@ -156,6 +158,8 @@ class EventConsumer:
                 return await client.getmany(*partitions, timeout_ms=int(wait * 1000), max_records=count)
         except TimeoutError:
             return {}
+        except kafka.NoOffsetForPartitionError:  # given to us a moment ago, and `seek` has not said yet where to begin
+            return {}
         except kafka.OffsetOutOfRangeError as error:
             raise IndexError(str(error)) from error
 
@@ -215,6 +219,25 @@ async def _commit(client: AIOKafkaConsumer, offsets: dict[TopicPartition, int]) 
 
 
 async def _stop(client: AIOKafkaConsumer) -> None:
-    with contextlib.suppress(kafka.KafkaError, OSError):
-        async with asyncio.timeout(CLOSING_SECONDS):
-            await client.stop()
+    stopping = asyncio.create_task(client.stop())
+    try:
+        await asyncio.wait({stopping}, timeout=LEAVING_SECONDS)
+        with contextlib.suppress(kafka.KafkaError, OSError):
+            async with asyncio.timeout(CLOSING_SECONDS):
+                if not stopping.done():
+                    await _leave(client)
+                await stopping
+    finally:
+        stopping.cancel()
+
+
+async def _leave(client: AIOKafkaConsumer) -> None:
+    """Say so beside the connection on which the client waits for the group's answer.
+
+    A client that is stopped while the group is being formed waits for that first, and the group for it: for a whole session.
+    """
+    coordinator = client._coordinator
+    if coordinator is not None and coordinator.coordinator_id is not None and coordinator.member_id:
+        request = LeaveGroupRequest(coordinator.group_id, coordinator.member_id)
+        with contextlib.suppress(kafka.KafkaError):
+            await client._client.send(coordinator.coordinator_id, request)

@@ -56,6 +56,7 @@ class RecordProducer:
     def __init__(self, broker: Broker, *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
         self._broker = broker
         self._deadline_seconds = deadline_seconds
+        self._under_way: set[asyncio.Timeout] = set()
         self._current: AIOKafkaProducer | None = None
         self._opening = asyncio.Lock()
 
@@ -101,14 +102,25 @@ class RecordProducer:
             async with self._within_deadline(topic) as producer:
                 await _publish_slice(producer, topic, keys[rows], values[rows], beside)
 
+    def hurry(self, seconds: float) -> None:
+        """Give Kafka no longer than that from now on, for what is under way too."""
+        self._deadline_seconds = min(self._deadline_seconds, seconds)
+        latest = asyncio.get_running_loop().time() + seconds
+        for deadline in self._under_way:
+            deadline.reschedule(min(deadline.when() or latest, latest))
+
     @asynccontextmanager
     async def _within_deadline(self, what: str) -> AsyncIterator[AIOKafkaProducer]:
         """Lend the connected producer; give up on it when anything fails, and say so in our own errors."""
         producer: AIOKafkaProducer | None = None
         try:
-            async with asyncio.timeout(self._deadline_seconds):
-                producer = await self._connected()
-                yield producer
+            async with asyncio.timeout(self._deadline_seconds) as deadline:
+                self._under_way.add(deadline)
+                try:
+                    producer = await self._connected()
+                    yield producer
+                finally:
+                    self._under_way.discard(deadline)
         except TimeoutError as error:
             await self._abandon(producer, grace_seconds=0.0)
             raise BrokerUnreachable(

@@ -6,6 +6,7 @@ from datetime import UTC
 
 from adapters.kafka.producer import Headers, RecordProducer
 from domain.entities.rejections import DeadLetter
+from domain.errors import BrokerUnreachable, InvalidInput
 from schemas.headers import DETAIL, ORIGIN, ORIGIN_TIMESTAMP, REASON, TRACEPARENT
 
 AT_ONCE = 200  # refused events in flight; they may have megabytes each
@@ -28,7 +29,11 @@ class Publisher:
         await self._producer.publish(self._predictions, keys, values, headers)
 
     async def quarantine(self, dead_letters: Sequence[DeadLetter]) -> None:
-        """Store refused events byte for byte, with why and whence in headers. Raises BrokerUnreachable, likewise."""
+        """Store refused events byte for byte, with why and whence in headers. Raises BrokerUnreachable, likewise.
+
+        Also for what is too large for the topic: the events' own topic took it, so this one's limit is wrong; any other error
+        would stop the worker, and in the end blame the event.
+        """
         for first in range(0, len(dead_letters), AT_ONCE):
             await asyncio.gather(*(self._send(letter) for letter in dead_letters[first : first + AT_ONCE]))
 
@@ -40,7 +45,10 @@ class Publisher:
             (ORIGIN, f"{self._events}/{letter.partition}/{letter.offset}".encode()),
             (ORIGIN_TIMESTAMP, letter.timestamp.astimezone(UTC).isoformat().encode()),
         )
-        await self._producer.send(self._quarantine, letter.key, letter.value, headers)
+        try:
+            await self._producer.send(self._quarantine, letter.key, letter.value, headers)
+        except InvalidInput as error:
+            raise BrokerUnreachable(f"{error}: raise max.message.bytes of the topic") from error
 
 
 def _traced(traceparent: str | None) -> Headers:

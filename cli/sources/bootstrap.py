@@ -26,7 +26,7 @@ from adapters.postgres.loop_progress import loop_progress
 from adapters.postgres.migrate import check_schema
 from batch.load import LoadFiles, Progress
 from cli.sources.lockstep import Lockstep, Pair
-from cli.sources.pace import Waiting
+from cli.sources.pace import UntilSignal, Waiting
 from cli.sources.replay import Publish, ReplayTrips, Turns
 from cli.sources.settings import HistorySettings, LockstepSettings, SourceSettings
 from cli.sources.traces import Tracing
@@ -35,6 +35,8 @@ from domain.entities.models import Alias
 from domain.entities.progress import LoopProgress
 from domain.entities.trips import CompletionColumns, TripColumns
 from schemas.topics import TRIP_EVENTS
+
+STOP_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +59,27 @@ def open_file(settings: CitySettings, path: Path, zones: Path | None) -> TripFil
 
 
 @asynccontextmanager
-async def trip_events(settings: SourceSettings, traced: float) -> AsyncIterator[Publish]:
-    """Publishing to the trip events topic; that share of the trips is traced. Raises BrokerUnreachable."""
-    tracing = Tracing(traced)
+async def trip_events(settings: SourceSettings, traced: float, waiting: UntilSignal) -> AsyncIterator[Publish]:
+    """Publishing to the trip events topic; that share of the trips is traced. Raises BrokerUnreachable.
+
+    A broker that is silent when somebody asks to stop has a few seconds more.
+    """
+    tracing, producer = Tracing(traced), RecordProducer(Broker.of(settings))
     topic = settings.topic_prefix + TRIP_EVENTS.name
-    async with RecordProducer(Broker.of(settings)) as producer:
 
-        async def publish(keys: list[bytes], values: list[bytes]) -> None:
-            await producer.publish(topic, keys, values, tracing.headers(values))
+    async def publish(keys: list[bytes], values: list[bytes]) -> None:
+        await producer.publish(topic, keys, values, tracing.headers(values))
 
-        yield publish
+    async def hurry() -> None:
+        await waiting.asked()
+        producer.hurry(STOP_SECONDS)
+
+    hurrying = asyncio.create_task(hurry())
+    try:
+        async with producer:
+            yield publish
+    finally:
+        hurrying.cancel()
 
 
 @asynccontextmanager

@@ -55,6 +55,10 @@ class UntilSignal:
         except TimeoutError:
             return
 
+    async def asked(self) -> None:
+        """Return when someone asks to stop."""
+        await self._stop.wait()
+
     def stop(self) -> None:
         """Ask to stop."""
         self._stop.set()

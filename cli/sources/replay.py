@@ -8,6 +8,7 @@ import numpy as np
 
 from cli.sources.pace import EventClock, Waiting
 from domain.entities.trips import CompletionColumns, Strings, TripColumns
+from domain.errors import BrokerUnreachable
 from domain.timeline import Timeline, turn_end
 
 CHUNK_EVENTS = 10_000
@@ -64,7 +65,7 @@ class ReplayTrips:
     async def __call__(
         self, trips: TripColumns, completions: CompletionColumns, timeline: Timeline, position: int = 0
     ) -> Published:
-        """Publish what follows `position`, until the end or until asked to stop. Raises BrokerUnreachable."""
+        """Publish what follows `position`, until the end or until asked to stop. Raises BrokerUnreachable before that alone."""
         first, ends = position, 0
         if position < len(timeline):
             clock = EventClock(timeline.at[position], self.speed, self.waiting)
@@ -74,7 +75,12 @@ class ReplayTrips:
                 await clock.reach(timeline.at[position])
                 continue
             keys, values = self._encoded(trips, completions, timeline, slice(position, until))
-            await self.publish(keys, values)
+            try:
+                await self.publish(keys, values)
+            except BrokerUnreachable:
+                if not self.waiting.stopped:
+                    raise
+                break
             ends += int(np.count_nonzero(timeline.ends[position:until]))
             position = until
             self.remember(position)

@@ -89,7 +89,7 @@ async def replay_file(options: ReplayOptions, console: Console | None) -> Replay
 
     async with AsyncExitStack() as stack:
         waiting = await stack.enter_async_context(until_signal())
-        publish = await stack.enter_async_context(bootstrap.trip_events(settings, options.traced))
+        publish = await stack.enter_async_context(bootstrap.trip_events(settings, options.traced, waiting))
         turns = await stack.enter_async_context(bootstrap.lockstep(waiting, say)) if options.lockstep else None
         began = waiting.seconds()
         with bar:

@@ -105,7 +105,7 @@ async def simulate(options: SimulateOptions) -> SimulationSummary:
     until = None if options.minutes is None else journey.now + np.timedelta64(int(options.minutes * 60_000_000), "us")
     control = ControlFile(options.control or settings.data / CONTROL_FILE)
     busy_speed = FASTEST_RATE_SPEED if math.isinf(options.speed) else options.speed
-    async with until_signal() as waiting, bootstrap.trip_events(settings, options.traced) as publish:
+    async with until_signal() as waiting, bootstrap.trip_events(settings, options.traced, waiting) as publish:
         run = Simulation(
             city=City(options.seed, settings.clock()),
             events=CityEvents(bootstrap.JsonEvents()),

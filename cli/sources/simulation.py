@@ -14,6 +14,7 @@ from cli.sources.pace import TICK_SECONDS, EventClock, Waiting
 from cli.sources.replay import Publish
 from domain.city.city import MINUTE, City
 from domain.entities.trips import TIME
+from domain.errors import BrokerUnreachable
 
 CHUNK_EVENTS = 10_000
 
@@ -46,14 +47,22 @@ class Simulation:
     speed: float
 
     async def __call__(self, journey: Journey, until: np.datetime64 | None = None) -> Counter[Kind]:
-        """Run until that city time, or until asked to stop; returns what was published. Raises BrokerUnreachable."""
+        """Run until that city time, or until asked to stop; returns what was published.
+
+        Raises BrokerUnreachable, unless asked to stop: then what is not published stays in the journey.
+        """
         published: Counter[Kind] = Counter()
         clock = EventClock(journey.now, self.speed, self.waiting)
         while not self.waiting.stopped:
             journey.now = self._time(clock, journey, until)
             self._make(journey, until)
             due = _due(journey)
-            await self._publish(journey, due)
+            try:
+                await self._publish(journey, due)
+            except BrokerUnreachable:
+                if not self.waiting.stopped:
+                    raise
+                break
             published.update(event.kind for event in due)
             self.save(journey)
             if until is not None and journey.now >= until:

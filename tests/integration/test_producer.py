@@ -183,3 +183,19 @@ async def test_a_frozen_broker_is_given_up_in_time_and_taken_up_again(
     assert values[0] == b"1"
     assert values.count(b"2") == 1
     assert len(values) <= 4  # what was given up may have arrived, once
+
+
+async def test_a_producer_in_a_hurry_gives_up_what_is_under_way():
+    closed = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        producer.hurry(0.1)
+        await closed.wait()
+        writer.close()
+
+    server = await asyncio.start_server(silent, HOST, 0)
+    producer = RecordProducer(Broker(f"{HOST}:{server.sockets[0].getsockname()[1]}"), deadline_seconds=3600.0)
+    with pytest.raises(BrokerUnreachable, match="did not take"):
+        await asyncio.wait_for(producer.__aenter__(), 60.0)
+    closed.set()
+    server.close()

@@ -13,7 +13,7 @@ from cli.sources.replay import Published, ReplayTrips
 from cli.sources.replay_file import Part, choose
 from cli.sources.replay_state import ReplayState
 from domain.entities.trips import SECOND, CompletionColumns, TripColumns
-from domain.errors import InvalidInput, NotEnoughTrips
+from domain.errors import BrokerUnreachable, InvalidInput, NotEnoughTrips
 from domain.timeline import Timeline, timeline_of
 from schemas.events import TripCompleted, TripEvent, TripStarted
 from tests.fakes.waiting import FakeWaiting
@@ -181,3 +181,17 @@ def test_a_damaged_state_is_refused_in_words(tmp_path: Path, content: str):
 
     with pytest.raises(InvalidInput, match="delete it"):
         ReplayState(path).position("aa")
+
+
+async def test_a_replay_that_is_told_to_stop_while_the_broker_is_away_ends_at_the_position_it_has_reached():
+    waiting, trips = FakeWaiting(), random_trips(5)
+    positions: list[int] = []
+
+    async def stopped_meanwhile(keys: list[bytes], values: list[bytes]) -> None:
+        waiting.stop_at = waiting.now
+        raise BrokerUnreachable("silent")
+
+    completions = ended(trips)
+    replay = ReplayTrips(stopped_meanwhile, JsonEvents(), waiting, positions.append, float("inf"))
+    published = await replay(trips, completions, timeline_of(trips, completions))
+    assert (published.position, published.stopped, positions) == (0, True, [])

@@ -149,3 +149,18 @@ def test_a_damaged_state_is_refused(tmp_path, content: str):
 
     with pytest.raises(InvalidInput, match="delete it"):
         SimulationState(path, 7).load()
+
+
+async def test_a_simulation_that_is_told_to_stop_while_the_broker_is_away_ends_well_and_keeps_what_is_due():
+    waiting, journey = FakeWaiting(), first()
+
+    async def stopped_meanwhile(keys: list[bytes], values: list[bytes]) -> None:
+        waiting.stop_at = waiting.now
+        raise BrokerUnreachable("silent")
+
+    stopped, resumed, whole = Feed(waiting), Feed(FakeWaiting()), Feed(FakeWaiting())
+    stopped.publish = stopped_meanwhile  # type: ignore[method-assign]
+    assert (await stopped.run(journey, 3)).total() == 0
+    await resumed.run(journey, 3)
+    await whole.run(first(), 3)
+    assert sorted(resumed.events) == sorted(whole.events) != []
