@@ -1,4 +1,4 @@
-"""`make flame`: where the time of a worker that drains a backlog goes, as a flame graph by py-spy (samples that hold the GIL)."""
+"""`make flame`: where the time of a worker that drains a backlog goes, as a flame graph by py-spy (of who holds the GIL)."""
 
 import argparse
 import asyncio
