@@ -10,6 +10,7 @@ from adapters.health.bounded_http import BoundedHttp
 from adapters.health.process import register_process, watched_loop
 from adapters.health.uvicorn_server import Server
 from dashboard.app import create_application
+from dashboard.calls import Calls
 from dashboard.client import Client
 from dashboard.metrics import Metrics
 from dashboard.page import Context
@@ -41,7 +42,8 @@ def create_board(settings: BoardSettings) -> Board:
     app = create_application(Context(settings, client, poller, Readings(client)), PAGES)
     metrics = Metrics(poller)
     register_process(metrics.registry)
-    return Board(Web(app.server, metrics, security_headers(app.csp_hashes())), poller, client, metrics)
+    web = Web(app.server, Calls(app._callback_list), metrics, security_headers(app.csp_hashes()))
+    return Board(web, poller, client, metrics)
 
 
 def run(settings: BoardSettings) -> None:

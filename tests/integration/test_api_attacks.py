@@ -119,12 +119,9 @@ async def _cut_off(api: ApiProcess) -> None:
     assert status(endless) == 413
     stalled = await raw(api.address, HOST + JSON + b"Content-Length: 100\r\n\r\n{", seconds=2.5)
     assert (status(stalled), b"retry-after: 1" in stalled.lower()) == (503, True)
-    many = await raw(
-        api.address, b"GET / HTTP/1.1\r\nHost: x\r\n", *[b"X-Header-%d: %s\r\n" % (n, b"v" * 4000) for n in range(64)]
-    )
-    one = await raw(api.address, b"GET / HTTP/1.1\r\nHost: x\r\nX: ", *[b"v" * 16384] * 20)
-    path = await raw(api.address, b"GET /", *[b"v" * 16384] * 20)
-    assert {status(answer) for answer in (many, one, path)} <= {431, 0}
+    for begun, more in ((b"GET / HTTP/1.1\r\nHost: x\r\n", b"X: y\r\n"), (b"GET / HTTP/1.1\r\nX: ", b"v"), (b"GET /", b"v")):
+        head = (begun + more * HEAD_BYTES)[: HEAD_BYTES + 1]
+        assert status(await raw(api.address, head)) == 431
     assert (await api.get("/livez"))[0] == 200
 
 

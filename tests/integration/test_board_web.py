@@ -1,15 +1,18 @@
 """The board over HTTP beside a stand-in API: headers, health, pages, and the one callback that moves everything."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from dashboard.bootstrap import Board, create_board
 from dashboard.settings import BoardSettings
+from dashboard.web import CALL_BYTES
 from tests.fakes.api import StandInApi, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -23,6 +26,7 @@ VIEW = {
     "zone": "UTC",
     "query": {},
 }
+SENT_AS_JSON = {"Content-Type": "application/json"}
 TICK = "..pill.children...last-event.children...banner.children...environment.children...known.data"
 
 
@@ -55,20 +59,23 @@ async def outputs(browser: httpx.AsyncClient) -> dict[str, dict[str, Any]]:
     return {each["output"]: each for each in listed}
 
 
-async def called(browser: httpx.AsyncClient, output: str, values: dict[str, Any]) -> dict[str, Any]:
+async def called(
+    browser: httpx.AsyncClient, output: str, values: dict[str, Any], listed: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Call one callback as the renderer does; `values` by id."""
-    one = (await outputs(browser))[output]
+    one = (listed or await outputs(browser))[output]
     names = [part.rpartition(".") for part in output.strip(".").split("...")]
+    several = [{"id": name, "property": prop} for name, _, prop in names]
     asked = {
         "output": output,
-        "outputs": [{"id": name, "property": prop} for name, _, prop in names],
+        "outputs": several if output.startswith("..") else several[0],
         "inputs": [{**each, "value": values.get(each["id"])} for each in one["inputs"]],
         "state": [{**each, "value": values.get(each["id"])} for each in one["state"]],
         "changedPropIds": [f"{one['inputs'][0]['id']}.{one['inputs'][0]['property']}"],
     }
     answer = await browser.post("/_dash-update-component", json=asked)
-    assert answer.status_code == 200
-    found: dict[str, Any] = answer.json()
+    assert answer.status_code in {200, 204}
+    found: dict[str, Any] = answer.json() if answer.content else {}
     return found
 
 
@@ -140,3 +147,69 @@ async def test_twenty_browsers_cost_the_api_what_one_does(browser: httpx.AsyncCl
     await asyncio.gather(*(tick(browser, {}) for _ in range(20)))
     assert board.poller.views == 1
     assert board.poller.asked - before <= clock() - began + 1  # once a second, however many they are
+
+
+NO_CALLS = (
+    b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b'{"output":' + b"[" * 5000 + b"]" * 5000 + b"}", b'{"output":"x"}',
+    b'{"output":"x.y","outputs":{"id":"x","property":"y"},"inputs":[],"changedPropIds":[]}',
+)  # fmt: skip
+
+
+async def test_what_is_no_call_of_the_board_is_refused_and_not_an_error_of_ours(browser: httpx.AsyncClient) -> None:
+    listed = await outputs(browser)
+    bodies = list(NO_CALLS)
+    for output in listed:
+        for inputs in ([], None, "a", [{"id": "x", "property": "y", "value": 1}]):
+            wrong: tuple[Any, ...] = (None, {"id": "page", "property": "children"}, [], 5)
+            for outs in wrong:
+                asked = {"output": output, "outputs": outs, "inputs": inputs, "state": inputs, "changedPropIds": ["a.b"]}
+                bodies.append(json.dumps(asked).encode())
+    answers = [await browser.post("/_dash-update-component", content=body, headers=SENT_AS_JSON) for body in bodies]
+    assert {answer.status_code for answer in answers} == {400}
+    large = await browser.post("/_dash-update-component", content=b" " * (CALL_BYTES + 1), headers=SENT_AS_JSON)
+    assert large.status_code == 413
+
+
+VALUES: tuple[object, ...] = (
+    None,
+    5,
+    [],
+    {},
+    {"query": 5},
+    {"area": -5, "period": {}},
+    "tc_" + "a" * 100,
+    "\x00",
+    1e308,
+    ["a"],
+)
+
+
+async def test_whatever_a_browser_claims_to_know_is_no_error_of_ours(browser: httpx.AsyncClient) -> None:
+    listed = await outputs(browser)
+    for output, one in listed.items():
+        names = [part["id"] for part in (*one["inputs"], *one["state"])]
+        for value in VALUES if not one["clientside_function"] else ():
+            with capture_logs() as logs:  # what a callback could not make sense of is told, and its part stays as it was
+                await called(browser, output, dict.fromkeys(names, value), listed)
+            assert {entry["event"] for entry in logs} <= {"callback_failed"}
+
+
+async def test_only_what_is_offered_is_answered_and_only_to_reading(browser: httpx.AsyncClient) -> None:
+    paths = (
+        "/",
+        "/models",
+        "/metrics",
+        "/livez",
+        "/_dash-layout",
+        "/assets/board.js",
+        "/_config",
+        "/_dash-component-suites/dash/x.js",
+    )
+    for path in paths:
+        assert {(await browser.request(method, path)).status_code for method in ("POST", "PUT", "DELETE", "TRACE")} == {405}
+    assert (await browser.get("/_dash-update-component")).status_code == 405
+    for path in ("/_dash-component-suites/dash/deps/no.js", "/assets/%2e%2e/app.py", "/assets/..%2fapp.py", "/assets/no"):
+        assert (await browser.get(path)).status_code == 404
+    answers = [await browser.get(path) for path in paths]
+    assert {name for answer in answers for name in answer.headers} & {"set-cookie", "access-control-allow-origin"} == set()
+    assert {answer.headers["referrer-policy"] for answer in answers} == {"no-referrer"}
