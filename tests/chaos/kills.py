@@ -1,4 +1,4 @@
-"""Promise 1's run, which promise 2 takes as its beginning: workers under load, one after the other killed at random moments."""
+"""Workers that are killed under load, or die: promise 1's run, which promise 2 takes as its beginning."""
 
 import asyncio
 import random
@@ -41,3 +41,13 @@ async def moved(world: World, before: int) -> bool:
     ends = await end_offsets(Broker(world.kafka), f"{world.prefix}trip-events")
     now = await stored(world)
     return now > before or now == sum(ends.values())
+
+
+async def died(world: World, **environment: str) -> bool:
+    """Whether a new worker dies before the topic is drained."""
+    worker = world.start_worker(**environment)
+    ended, drained = asyncio.create_task(worker.ended()), asyncio.create_task(world.drained(DRAIN_SECONDS))
+    done, _ = await asyncio.wait({ended, drained}, return_when=asyncio.FIRST_COMPLETED)
+    for task in {ended, drained} - done:
+        task.cancel()
+    return ended in done
