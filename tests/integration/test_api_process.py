@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from cli.embedded.ports import HOST, free_ports
+from cli.embedded.ports import free_ports
 from tests.api_process import ApiProcess, api_process, start
 from tests.proxy import Proxy
 from tests.running import until
@@ -33,24 +33,6 @@ async def answered(api: ApiProcess, count: int) -> None:
         return len(api.answered) >= count
 
     await until(enough)
-
-
-async def test_a_sigterm_under_load_finishes_what_has_begun_and_every_answer_is_a_row(database: str, tmp_path: Path) -> None:
-    async with api_process(database, tmp_path) as api:
-        reader, writer = await asyncio.open_connection(HOST, urlsplit(api.address).port)
-        body = b'{"trips": []}'
-        writer.write(b"POST /predict/batch HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body[:4])
-        loading = asyncio.create_task(api.load())
-        await answered(api, SOME)
-        api.process.send_signal(signal.SIGTERM)
-        await loading  # it takes no more
-        writer.write(body[4:])
-        assert (await reader.readline()).startswith(b"HTTP/1.1 422")
-        writer.close()
-        assert await asyncio.wait_for(api.ended(), STOP_SECONDS) == 0
-        assert set(api.answered) - await api.stored() == set()
-    assert "api_stopped" in api.log.read_text()
-    assert "Traceback" not in api.log.read_text()
 
 
 async def test_what_a_kill_takes_is_the_newest_alone(database: str, tmp_path: Path) -> None:
