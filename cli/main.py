@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "worker": ("worker", "Run the stream worker role."),
     "dashboard": ("dashboard", "Run the board: what the system does and how well, in a browser."),
     "api": ("api", "Run the API role."),
+    "canary": ("canary", "Run the canary role: a trip every few seconds, timed from end to end."),
     "keys": ("keys", "Create, list and revoke keys of the API."),
     "models": ("models", "List model versions with their metrics and aliases."),
     "history": ("history", "Who was champion at any time and why: episodes, requests, gates, promotions."),

@@ -23,6 +23,7 @@ ROLES = {
     "trainer": ("batch.settings", "BatchSettings"),
     "api": ("api.settings", "ApiSettings"),
     "dashboard": ("dashboard.settings", "BoardSettings"),
+    "canary": ("cli.canary.settings", "CanarySettings"),
     "prepare": ("cli.prepare.settings", "PrepareSettings"),
     "deploy": ("batch.settings", "DeploySettings"),
     "load": ("cli.sources.settings", "HistorySettings"),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from domain.entities import canaries
 from domain.entities.rejections import Reason
 from domain.entities.trips import TIME, CompletionColumns, Floats, TripColumns
 
@@ -32,6 +33,10 @@ class ServiceArea:
             (latitude >= self.south) & (latitude <= self.north) & (longitude >= self.west) & (longitude <= self.east)
         )
 
+    def canary_route(self) -> canaries.Route:
+        """Where canary trips go."""
+        return canaries.route_within(self.south, self.north, self.west, self.east)
+
 
 @dataclass(frozen=True, slots=True)
 class TripRules:
@@ -52,6 +57,7 @@ class TripRules:
         return _first(
             len(trips),
             (Reason.TRIP_ID_INVALID, _bad_ids(trips.trip_id)),
+            (Reason.TRIP_ID_RESERVED, self._impostors(trips)),
             (Reason.VENDOR_INVALID, trips.vendor_id < 0),  # 0 is a vendor that nobody stated
             (Reason.PASSENGER_COUNT_INVALID, (trips.passenger_count < 0) | (trips.passenger_count > MAX_PASSENGERS)),
             (Reason.COORDINATES_MISSING, zero),
@@ -65,6 +71,7 @@ class TripRules:
         return _first(
             len(trips),
             (Reason.TRIP_ID_INVALID, _bad_ids(trips.trip_id)),
+            (Reason.TRIP_ID_RESERVED, _or_none(canaries.named_so(trips.trip_id), len(trips))),  # a canary never ends
             (Reason.PICKUP_TIME_IMPLAUSIBLE, self._implausible(trips.pickup_at, now)),
             (Reason.DURATION_NOT_POSITIVE, duration <= 0),
             (Reason.DURATION_OVER_24_HOURS, duration > MAX_DURATION_SECONDS),
@@ -74,6 +81,11 @@ class TripRules:
         """Shape (n,) of Reason or None, for trips whose end is known, row by row; the start's verdict goes before the end's."""
         started, completed = self.judge_started(trips, now), self.judge_completed(completions, now)
         return np.where(started == None, completed, started)  # noqa: E711 - elementwise
+
+    def _impostors(self, trips: TripColumns) -> NDArray[np.bool_]:
+        """Trips that are named as a canary and are not as a canary is."""
+        named = canaries.named_so(trips.trip_id)
+        return _or_none(named if named is None else named & ~canaries.goes(trips, self.area.canary_route()), len(trips))
 
     def _implausible(self, pickup_at: NDArray[np.datetime64], now: datetime) -> NDArray[np.bool_]:
         earliest = np.datetime64(self.service_began.astimezone(UTC).replace(tzinfo=None), "us")
@@ -85,6 +97,10 @@ def fit_for_training(duration_seconds: Floats) -> NDArray[np.bool_]:
     """Mask of shape (n,): durations that the city made, from 60 s to 2 h."""
     shortest, longest = TRAINING_DURATION_SECONDS
     return np.asarray((duration_seconds >= shortest) & (duration_seconds <= longest))
+
+
+def _or_none(mask: NDArray[np.bool_] | None, count: int) -> NDArray[np.bool_]:
+    return np.zeros(count, dtype=np.bool_) if mask is None else mask
 
 
 def _bad_ids(trip_ids: NDArray[np.object_]) -> NDArray[np.bool_]:

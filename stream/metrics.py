@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from domain.entities.canaries import named_so
 from domain.entities.models import ModelVersion
 from domain.entities.rejections import SkipReason
 from domain.entities.service import LATENCY_BUCKETS
@@ -143,8 +144,10 @@ class Metrics:
             self._refused.labels(reason).inc()
         self._latency.observe(now_seconds - prepared.timestamps_ms / 1000.0)
         self._waiting.reached({number: records[-1].timestamp for number, records in prepared.records.items() if records})
-        if len(batch.started):
-            newest = batch.started.pickup_at.max().astype(np.int64) / 1e6
+        canaries = named_so(batch.started.trip_id)
+        pickups = batch.started.pickup_at if canaries is None else batch.started.pickup_at[~canaries]
+        if len(pickups):
+            newest = pickups.max().astype(np.int64) / 1e6
             self._event_time.set(max(newest, self._event_time._value.get()))
 
     def lag(self, events: dict[int, int]) -> None:

@@ -1,6 +1,7 @@
 """What was said of missing records when they were first handled: predictions and refusals as they lie on the output topics."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -37,27 +38,35 @@ class Published:
         keys = [trip_id.encode() for trip_id in wanted.values()]
         found: dict[int, TripPredicted] = {}
         for number in sorted(set(await self.predicted.partition_of(keys))) if keys else []:
-            async for record in _from(self.predicted, number, since, MOST_PREDICTIONS):
-                said = _said(record, partition, wanted)
-                if said is not None:
-                    found.setdefault(said.offset, said)  # a repeat has the same bytes
-                if len(found) == len(wanted):
-                    return found
+            async with aclosing(await _from(self.predicted, number, since, MOST_PREDICTIONS)) as records:
+                async for record in records:
+                    said = _said(record, partition, wanted)
+                    if said is not None:
+                        found.setdefault(said.offset, said)  # a repeat has the same bytes
+                    if len(found) == len(wanted):
+                        return found
         return found
 
     async def refusals(self, partition: int, missing: Mapping[int, Record], since: datetime | None) -> dict[int, DeadLetter]:
         """By offset, those of these records that were refused, with the reason of then."""
         found: dict[int, DeadLetter] = {}
         for number in await self.refused.partitions():
-            async for record in _from(self.refused, number, since, MOST_REFUSALS):
-                headers = dict(record.headers)
-                offset = self._origin(headers.get(ORIGIN), partition)
-                original = missing.get(offset) if offset is not None else None
-                reason = _REASONS.get((headers.get(REASON) or b"").decode(errors="replace"))
-                if original is not None and reason is not None and (record.key, record.value) == (original.key, original.value):
-                    detail = (headers.get(DETAIL) or b"").decode(errors="replace")
-                    found.setdefault(original.offset, dead_letter(partition, original, reason, detail))
+            async with aclosing(await _from(self.refused, number, since, MOST_REFUSALS)) as records:
+                async for record in records:
+                    letter = self._refusal(record, partition, missing)
+                    if letter is not None:
+                        found.setdefault(letter.offset, letter)
         return found
+
+    def _refusal(self, record: Record, partition: int, missing: Mapping[int, Record]) -> DeadLetter | None:
+        """The dead letter in a record of `trip-quarantine`, if it is of a missing record, byte for byte."""
+        headers = dict(record.headers)
+        offset = self._origin(headers.get(ORIGIN), partition)
+        original = missing.get(offset) if offset is not None else None
+        reason = _REASONS.get((headers.get(REASON) or b"").decode(errors="replace"))
+        if original is None or reason is None or (record.key, record.value) != (original.key, original.value):
+            return None
+        return dead_letter(partition, original, reason, (headers.get(DETAIL) or b"").decode(errors="replace"))
 
     def _origin(self, said: bytes | None, partition: int) -> int | None:
         """The offset in an origin of this partition: topic/partition/offset."""
@@ -74,11 +83,10 @@ def _said(record: Record, partition: int, wanted: Mapping[int, str]) -> TripPred
     return said if said.partition == partition and wanted.get(said.offset) == said.trip_id else None
 
 
-async def _from(topic: PastRecords, partition: int, since: datetime | None, most: int) -> AsyncIterator[Record]:
+async def _from(topic: PastRecords, partition: int, since: datetime | None, most: int) -> AsyncGenerator[Record]:
     first, end = await topic.limits(partition)
     if since is not None:
         first = max(first, await topic.offset_at(partition, since - EARLIER))
     if end - first > most:
         log.warning("searched_in_part", partition=partition, first_offset=first, next_offset=first + most, end=end)
-    async for record in topic.records(partition, first, min(end, first + most)):
-        yield record
+    return topic.records(partition, first, min(end, first + most))

@@ -1,6 +1,6 @@
 """What a repair needs of Kafka and PostgreSQL, as contracts; `adapters` fulfil them, `repair_bootstrap` joins the two."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -34,8 +34,11 @@ class PastRecords(Protocol):
         """The first offset whose record is not older than the moment; the partition's end when all are."""
         ...
 
-    def records(self, partition: int, first: int, until: int) -> AsyncIterator[Record]:
-        """The committed records of [first, until), in order; offsets that have none are passed over."""
+    def records(self, partition: int, first: int, until: int) -> AsyncGenerator[Record]:
+        """The committed records of [first, until), in order; offsets that have none are passed over.
+
+        One reading at a time: whoever leaves it early closes it.
+        """
         ...
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.areas import AreaGrid
+from domain.entities.canaries import named_so
 from domain.entities.streams import BatchReceipt, EventBatch, Span
 from domain.entities.trips import TIME, CompletionColumns, RecordColumns, Times
 from domain.sums import Integers, Tally
@@ -47,10 +48,12 @@ class SpanRows:
 
 
 def started_of(committed: Sequence[Committed], grid: AreaGrid) -> tuple[ScoredTrips, RecordColumns]:
-    """The trips that were stored, as they were scored, and their records."""
+    """The trips that were stored, as they were scored, and their records; canaries are no trips of the city."""
     trips, records = [], []
     for each in committed:
         batch, stored = each.batch, each.receipt.stored
+        if (canaries := named_so(batch.started.trip_id)) is not None:
+            stored = stored & ~canaries
         if stored.any():
             shadow = batch.shadow
             shadowed = (shadow.stamp.version, shadow.predictions.take(stored)) if shadow is not None else None

@@ -1,7 +1,7 @@
 """Read what lies in a topic by partition and offset, outside every consumer group: nothing that is read here moves anything."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -20,14 +20,15 @@ FETCH_MS = 500
 FETCH_RECORDS = 2000
 IDLE_FETCH_MS = 10  # the broker answers a connection's requests in turn: a question for offsets waits behind an idle fetch
 PARTITION_FETCH_BYTES = 4 * 1024 * 1024
+EVER = 1 << 62  # an offset that no partition reaches
 
 
 @asynccontextmanager
-async def past_records(broker: Broker, topic: str) -> AsyncIterator["PastRecords"]:
-    """Open a topic for reading. Raises BrokerUnreachable, also when there is no such topic."""
+async def past_records(broker: Broker, topic: str, client: str = "tripcast-audit") -> AsyncIterator["PastRecords"]:
+    """Open a topic for reading. Raises BrokerUnreachable."""
     consumer = AIOKafkaConsumer(
         **broker.options(),
-        client_id="tripcast-audit",
+        client_id=client,
         enable_auto_commit=False,
         auto_offset_reset="none",
         isolation_level=READ_COMMITTED,
@@ -83,8 +84,11 @@ class PastRecords:
             found = (await self._consumer.offsets_for_times({at: int(moment.timestamp() * 1000)}))[at]
         return int(found.offset) if found is not None else (await self.limits(partition))[1]
 
-    async def records(self, partition: int, first: int, until: int) -> AsyncIterator[Any]:
-        """Raises BrokerUnreachable also when retention takes them meanwhile, or when nothing comes for a while."""
+    async def records(self, partition: int, first: int, until: int) -> AsyncGenerator[Any]:
+        """Whoever leaves it early closes it, see `aclosing`, before the next reading.
+
+        Raises BrokerUnreachable also when retention takes them meanwhile, or when nothing comes for a while.
+        """
         at = TopicPartition(self._topic, partition)
         self._consumer.assign([at])
         self._consumer.seek(at, first)
@@ -100,6 +104,10 @@ class PastRecords:
                 position = self._position(at, position)
         finally:
             self._consumer.pause(at)  # or it fetches on
+
+    def following(self, partition: int, first: int) -> AsyncGenerator[Any]:
+        """The records from there on, as they come. Raises BrokerUnreachable when none comes for REQUEST_SECONDS."""
+        return self.records(partition, first, EVER)
 
     async def _some(self, at: TopicPartition, position: int) -> list[Any]:
         """The next records; none when there are none at the next offsets."""

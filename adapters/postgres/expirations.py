@@ -4,15 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from adapters.postgres.batch_writer import BY_KEY
+from adapters.postgres.canaries import NO_CANARY
 from adapters.postgres.connection import Connection, Pool, connected
 from domain.loop.journal import moment
 
 # `lateral` and `offset 0`: see `batch_writer`. Trips from files have ended.
-EXPIRE = """
+EXPIRE = f"""
 insert into expirations (trip_id, pickup_at, expired_at)
 select t.trip_id, t.pickup_at, $3 from trips as t
 left join lateral (select true as done from completions as c where c.trip_id = t.trip_id offset 0) as ended on true
 where t.pickup_at >= $1 and t.pickup_at < $2 and t.source_id is not null and ended.done is null
+    and {NO_CANARY}
 on conflict do nothing
 """
 COUNTS = """

@@ -7,6 +7,7 @@ import numpy as np
 from asyncpg import Record
 
 from adapters.postgres.batch_writer import BY_KEY
+from adapters.postgres.canaries import NO_CANARY
 from adapters.postgres.connection import Pool, connected
 from domain.areas import AreaGrid
 from schemas.http.base import Point
@@ -15,7 +16,7 @@ from schemas.http.snapshot import TripRow
 MOST_OF_A_PARTITION = 2000  # newest rows that a search for one area looks through, over all partitions
 
 # The newest rows of each partition by its unique index, then the newest of these, and only for them what else is known.
-LATEST = """
+LATEST = f"""
 with newest as (
     select t.* from stream_offsets as o
     cross join lateral (
@@ -23,6 +24,7 @@ with newest as (
             dropoff_longitude, published_at, recorded_at
         from trips as t
         where t.source_id = $1 and t.partition = o.partition and t.source_id is not null
+            and {NO_CANARY}
         order by t.record_offset desc limit $2
     ) as t
     where o.source_id = $1

@@ -9,6 +9,7 @@ from asyncpg import Record
 from numpy.typing import NDArray
 
 from adapters.postgres.batch_writer import BY_KEY
+from adapters.postgres.canaries import NO_CANARY
 from adapters.postgres.connection import Pool, connected
 from domain.areas import AreaGrid
 from domain.entities.predictions import PredictionColumns
@@ -36,12 +37,12 @@ left join lateral (
     from predictions as p where p.trip_id = a.trip_id and p.role = 'challenger' offset 0
 ) as s on true
 """
-NEWEST = """
+NEWEST = f"""
 select b.partition, (extract(epoch from max(pickup_at)) * 1000000)::bigint
 from unnest($2::integer[], $3::bigint[]) as b (partition, next_offset)
 cross join lateral (
     select pickup_at from trips as t
-    where t.source_id = $1 and t.partition = b.partition and t.record_offset < b.next_offset
+    where t.source_id = $1 and t.partition = b.partition and t.record_offset < b.next_offset and {NO_CANARY}
     order by record_offset desc limit $4
 ) as newest
 group by 1

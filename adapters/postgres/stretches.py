@@ -8,6 +8,7 @@ from asyncpg import Record
 from numpy.typing import NDArray
 
 from adapters.postgres.batch_writer import BY_KEY
+from adapters.postgres.canaries import NO_CANARY
 from adapters.postgres.connection import Pool, connected
 from adapters.postgres.scored_history import ScoredHistory
 from domain.areas import AreaGrid
@@ -15,7 +16,7 @@ from domain.entities.trips import TIME, CompletionColumns, RecordColumns, Times
 from domain.tallies import ScoredTrips
 
 RANGE = "source_id = $1 and partition = $2 and record_offset >= $3 and record_offset < $4"
-STARTED = f"select trip_id, record_offset from trips where {RANGE} order by record_offset"
+STARTED = f"select trip_id, record_offset from trips as t where {RANGE} and {NO_CANARY} order by record_offset"
 ENDED = f"""
 select trip_id, record_offset, (extract(epoch from pickup_at) * 1000000)::bigint as pickup_at,
     (extract(epoch from dropoff_at) * 1000000)::bigint as dropoff_at

@@ -7,6 +7,7 @@ import numpy as np
 
 from adapters.postgres.batch_writer import BY_KEY
 from adapters.postgres.binary_copy import FixedRows
+from adapters.postgres.canaries import NO_CANARY
 from adapters.postgres.connection import Pool, connected
 from adapters.postgres.history import TRIP_NUMBERS
 from domain.entities.trip_samples import TripSample
@@ -19,6 +20,7 @@ ALL = f"""
 select {", ".join(f"t.{name}" for name, _ in TRIP_NUMBERS)},
     coalesce(extract(epoch from c.dropoff_at - c.pickup_at), 'NaN')::float8
 from trips as t left join completions as c on c.trip_id = t.trip_id and c.pickup_at = t.pickup_at
+where {NO_CANARY}
 """
 # Of a sample each end is looked up by key: the planner would join a hundred million rows to a few.
 SAMPLE = f"""
@@ -28,6 +30,7 @@ left join lateral (
     select extract(epoch from c.dropoff_at - c.pickup_at) as seconds from completions as c
     where c.trip_id = t.trip_id and c.pickup_at = t.pickup_at offset 0
 ) as c on true
+where {NO_CANARY}
 """
 REFUSED = "select rejected from loaded_files"
 

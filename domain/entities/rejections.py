@@ -29,6 +29,7 @@ class Reason(StrEnum):
     INVALID_SCHEMA = "invalid_schema", "a field is missing, unknown or of the wrong type"
     # What can be decoded and cannot be true.
     TRIP_ID_INVALID = "trip_id_invalid", "the trip id is empty, too long or contains NUL"
+    TRIP_ID_RESERVED = "trip_id_reserved", "the trip id begins as a canary's and the trip is none"
     VENDOR_INVALID = "vendor_invalid", "the vendor id is outside 0 to 32767"
     PASSENGER_COUNT_INVALID = "passenger_count_invalid", "the passenger count is outside 0 to 9"
     COORDINATES_MISSING = "coordinates_missing", "a coordinate is zero, not a number or missing"

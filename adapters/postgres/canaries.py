@@ -1,0 +1,17 @@
+"""Canary trips are rows like any other, audited and verified; what is asked about the city leaves them out by this."""
+
+from adapters.postgres.connection import Pool, connected
+from domain.entities.canaries import PREFIX
+
+NO_CANARY = f"not starts_with(t.trip_id, '{PREFIX}')"  # of a query that calls its trips t
+STORED = """
+select exists (select from trips where trip_id = $1) and exists (
+    select from predictions where trip_id = $1 and role = 'champion'
+)
+"""
+
+
+async def is_stored(pool: Pool, trip_id: str) -> bool:
+    """Whether the trip is a row with its prediction. Raises DatabaseUnreachable."""
+    async with connected(pool) as connection:
+        return bool(await connection.fetchval(STORED, trip_id))

@@ -1,0 +1,1 @@
+"""The canary role: sends a trip every few seconds and measures whether and when it gets through."""
