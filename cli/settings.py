@@ -16,6 +16,7 @@ from adapters.environment.settings import (
     PostgresSettings,
     Settings,
 )
+from cli.canary.settings import CanaryPace
 
 Port = int | None
 ROLES = {
@@ -31,7 +32,7 @@ ROLES = {
 }
 
 
-class StackSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySettings):
+class StackSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySettings, CanaryPace):
     """The local stack. A port that is not set is chosen once for each data folder."""
 
     kafka_port: Port = Field(None, ge=1, le=65535, description="Port of the embedded Kafka.")
@@ -40,6 +41,7 @@ class StackSettings(KafkaSettings, PostgresSettings, MlflowSettings, CitySetting
     mlflow_port: Port = Field(None, ge=1, le=65535, description="Port of the embedded MLflow.")
     worker_port: Port = Field(None, ge=1, le=65535, description="Port of the worker's health and metrics.")
     trainer_port: Port = Field(None, ge=1, le=65535, description="Port of the trainer's health and metrics.")
+    canary_port: Port = Field(None, ge=1, le=65535, description="Port of the canary's health and metrics.")
     api_port: Port = Field(None, ge=1, le=65535, description="Port of the API; 8000 when it is free.")
     board_port: Port = Field(None, ge=1, le=65535, description="Port of the board; 8050 when it is free.")
     operator_key: SecretStr | None = Field(

@@ -7,7 +7,7 @@ from adapters.environment.settings import PREFIX
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """A role has a database login of its own, with no more rights than it needs. `api`, `board`: None where not served."""
+    """A role has a database login of its own, with no more rights than it needs. None: not served."""
 
     kafka: str
     events_topic: str
@@ -18,6 +18,7 @@ class Addresses:
     mlflow: str
     worker: str
     trainer: str
+    canary: str | None
     api: str | None
     board: str | None
 
@@ -29,6 +30,7 @@ class Addresses:
             "MLFLOW": self.mlflow,
             "WORKER_PORT": _port(self.worker),
             "TRAINER_PORT": _port(self.trainer),
+            **({"CANARY_PORT": _port(self.canary)} if self.canary else {}),
             **self._served(),
         }
         return {f"{PREFIX}{name}": value for name, value in found.items()}

@@ -32,6 +32,7 @@ PORTS = {
     "mlflow": None,
     "worker": None,
     "trainer": None,
+    "canary": None,
     "api": 8000,
     "board": 8050,
 }
@@ -69,6 +70,7 @@ def make_plan(settings: StackSettings, folder: DataFolder, options: UpOptions, u
         environment={**addresses.environment(), f"{PREFIX}DATA": str(folder.path), MARKER: folder.marker},
         worker_environment={f"{PREFIX}DATABASE": addresses.worker_database},
         api_environment={f"{PREFIX}DATABASE": addresses.api_database},
+        canary_environment={f"{PREFIX}DATABASE": addresses.board_database},
         ports=ports,
     )
     role_options = RoleOptions(
@@ -77,9 +79,15 @@ def make_plan(settings: StackSettings, folder: DataFolder, options: UpOptions, u
         options,
         str(settings.first_share),
         without_password(addresses.database),
+        canary=flies(settings, options),
         keep_operator_key=lambda: keep_operator_key(addresses, key),
     )
     return Plan((*embedded.units(), *units_of(role_options)), addresses, roles, notes, key)
+
+
+def flies(settings: StackSettings, options: UpOptions) -> bool:
+    """Whether there is a canary; none beside a run that ends by itself and counts what it did."""
+    return settings.canary_interval_seconds > 0 and not options.once
 
 
 class _Embedded:
@@ -106,6 +114,7 @@ class _Embedded:
             mlflow=self._settings.mlflow if self._external("mlflow") else self._mlflow.address,
             worker=self._served("worker"),
             trainer=self._served("trainer"),
+            canary=self._served("canary") if flies(self._settings, options) else None,
             api=self._served("api") if options.serves_api else None,
             board=self._served("board") if options.serves_board else None,
         )
@@ -140,7 +149,8 @@ class _Embedded:
 def _ports(settings: StackSettings, folder: DataFolder, options: UpOptions) -> tuple[dict[str, int], tuple[str, ...]]:
     """A port that the user has set must be free; a kept one that somebody took meanwhile is chosen anew, and said so."""
     ports, notes = {}, []
-    unserved = {name for name, served in (("api", options.serves_api), ("board", options.serves_board)) if not served}
+    served = {"api": options.serves_api, "board": options.serves_board, "canary": flies(settings, options)}
+    unserved = {name for name, is_served in served.items() if not is_served}
     for name in (name for name in PORTS if name not in unserved):
         preferred = PORTS[name]
         wanted = getattr(settings, f"{name}_port") if set_by_the_user(f"{name}_port", folder.path) else None

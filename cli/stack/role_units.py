@@ -23,6 +23,7 @@ class RoleOptions:
     up: UpOptions
     first_share: str
     database: str
+    canary: bool
     keep_operator_key: Callable[[], None]  # lets the key of this folder in; needs the migrated database
 
 
@@ -34,6 +35,7 @@ def role_units(options: RoleOptions) -> list[Unit]:
         _history(options),
         Unit("worker", roles.worker, ("migrate",)),
         Unit("trainer", roles.trainer, ("history", REGISTRY)),
+        *([Unit("canary", roles.canary, ("worker",), may_start=roles.worker_scores)] if options.canary else []),
         *_serving(options),
         *([_source(options)] if options.up.source else []),
     ]

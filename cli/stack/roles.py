@@ -22,6 +22,7 @@ class Roles:
     environment: Mapping[str, str]
     worker_environment: Mapping[str, str]
     api_environment: Mapping[str, str]
+    canary_environment: Mapping[str, str]
     ports: Mapping[str, int]
 
     @property
@@ -40,6 +41,10 @@ class Roles:
     def trainer(self) -> Part:
         """The trainer."""
         return self._serving("trainer", "trainer", {})
+
+    def canary(self) -> Part:
+        """The canary. Its login reads."""
+        return self._serving("canary", "canary", self.canary_environment)
 
     def api(self) -> Part:
         """The API. Its login may add what it served and saw."""

@@ -44,7 +44,7 @@ def arguments(plan: Plan, name: str) -> list[str]:
 
 def test_everything_is_embedded_where_nobody_brings_anything(folder: DataFolder) -> None:
     parts, steps = ["Kafka", "PostgreSQL", "MLflow"], ["migrate", "history"]
-    assert names(planned(folder)) == [*parts, *steps, "worker", "trainer", "api", "board", "source"]
+    assert names(planned(folder)) == [*parts, *steps, "worker", "trainer", "canary", "api", "board", "source"]
 
 
 def test_an_address_in_the_environment_replaces_the_embedded_part(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
