@@ -56,6 +56,7 @@ def steps(settings: StackSettings, folder: DataFolder) -> list[Step]:
         Step("local copy", systems.local_copy, "remove its folder: the worker fetches it again", ("champion",)),
         Step("worker", systems.worker, "see its log"),
         Step("trainer", systems.trainer, "see its log"),
+        Step("canary", systems.canary, "see its log"),
         Step("API", systems.api, "see its log"),
         Step("board", systems.board, "see its log"),
         Step("lag", systems.lag, "see the worker's log", ("topics", "migrations")),
@@ -145,6 +146,12 @@ class _Systems:
         address = f"http://{HOST}:{self._settings.trainer_port or 8082}"
         none = none_started("trainer", address, "trainer", self._settings.trainer_port)
         return none or served("trainer", address, "trainer")
+
+    def canary(self) -> Finding:
+        """The same: ready means that its last trip got through."""
+        address = f"http://{HOST}:{self._settings.canary_port or 8083}"
+        none = none_started("canary", address, "canary", self._settings.canary_port)
+        return none or served("canary", address, "canary")
 
     def api(self) -> Finding:
         """The same; a system without an API is whole."""
