@@ -278,7 +278,7 @@ def addresses(setting: str) -> Sequence[str]:
 
 def run_url_of(settings: ApiSettings) -> Callable[[str], str | None]:
     """Where people find a run in MLflow."""
-    base = (settings.mlflow_public or settings.mlflow).rstrip("/")
+    base = (settings.mlflow_public or settings.mlflow_place).rstrip("/")
     return lambda run_id: f"{base}/#/runs/{run_id}" if run_id else None
 
 

@@ -97,7 +97,7 @@ async def api_process(database: str, folder: Path, way: str | None = None, **set
 def start(database: str, folder: Path, way: str | None = None, **settings: str) -> ApiProcess:
     """The process, not waited for."""
     (port,), log = free_ports(1), folder / "api.log"
-    _put_model(folder / "data" / "models")
+    put_model(folder / "data" / "models")
     environment = {
         "TRIPCAST_DATABASE": way or database,
         "TRIPCAST_DATA": str(folder / "data"),
@@ -117,7 +117,7 @@ def start(database: str, folder: Path, way: str | None = None, **settings: str) 
     return ApiProcess(process, f"http://{HOST}:{port}", database, log)
 
 
-def _put_model(folder: Path) -> None:
+def put_model(folder: Path) -> None:
     """What an earlier run with the registry has left."""
     package = distance_package()
     place = folder / "1"

@@ -192,6 +192,12 @@ class MlflowSettings(Settings):
     model: str = Field("trip-duration", pattern=r"^[A-Za-z0-9._-]+$", description="Name of the registered model.")
     mlflow_seconds: float = Field(10.0, gt=0, description="Deadline for one request to the registry.")
 
+    @property
+    def mlflow_place(self) -> str:
+        """Its address for people and browsers: without the user and password that it may carry."""
+        scheme, _, rest = self.mlflow.partition("://")
+        return f"{scheme}://{rest.rpartition('@')[2]}".rstrip("/")
+
 
 class TelemetrySettings(Settings):
     """Where spans go."""

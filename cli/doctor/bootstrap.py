@@ -115,9 +115,9 @@ class _Systems:
 
     def mlflow(self) -> Finding:
         """The server is healthy."""
-        if not http_ok(f"{self._settings.mlflow}/health", seconds=self._settings.mlflow_seconds):
-            raise RegistryUnreachable(f"MLflow at {self._settings.mlflow} does not answer")
-        return well("MLflow", f"{self._settings.mlflow} answers")
+        if not http_ok(f"{self._settings.mlflow_place}/health", seconds=self._settings.mlflow_seconds):
+            raise RegistryUnreachable(f"MLflow at {self._settings.mlflow_place} does not answer")
+        return well("MLflow", f"{self._settings.mlflow_place} answers")
 
     def champion(self) -> Finding:
         """Some version is champion. Raises RegistryUnreachable."""

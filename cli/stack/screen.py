@@ -63,7 +63,7 @@ class Screen:
             self.say(f"API         {addresses.api}  (try it: {addresses.api}/docs)")
         self.say(f"Kafka       {addresses.kafka}")
         self.say(f"PostgreSQL  {without_password(addresses.database)}")
-        self.say(f"MLflow      {addresses.mlflow}")
+        self.say(f"MLflow      {without_password(addresses.mlflow)}")
         self.say(f"worker      {addresses.worker}/metrics")
 
     def line(self, text: str) -> None:
