@@ -23,6 +23,7 @@ from adapters.mlflow.rest import MlflowRest
 from adapters.onnx.local_models import LocalModels
 from adapters.postgres.api_keys import ValidKeys
 from adapters.postgres.line import Line
+from adapters.postgres.migrate import check_schema_on
 from adapters.postgres.served_predictions import ServedRows
 from api.app import Serve, create_application
 from api.auth import KeyRing
@@ -36,8 +37,8 @@ from api.ports import ReadKeys, ServedStore
 from api.predict import BATCH_THREADS, Predictor, Scoring, Serving
 from api.reads_bootstrap import create_reads, read_routers, run_url_of
 from api.settings import ApiSettings
-from api.tasks import follow_keys, pulse
-from domain.errors import PortInUse, TripcastError
+from api.tasks import Misfit, follow_keys, look_at_schema, pulse
+from domain.errors import PortInUse, SchemaMismatch, TripcastError
 from domain.features import feature_schema
 from domain.services.follow_champion import FollowChampion
 
@@ -61,28 +62,51 @@ class World:
 
 
 def run(settings: ApiSettings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises PortInUse."""
+    """Serve until SIGTERM or SIGINT. Raises PortInUse, and SchemaMismatch once the database has said so."""
     sys.setswitchinterval(SWITCH_SECONDS)
     listener = _listener(settings)
-    server = Server(_configured(create_app(settings)))
+    misfits: list[SchemaMismatch] = []
+
+    def stop(misfit: SchemaMismatch) -> None:
+        misfits.append(misfit)
+        server.should_exit = True
+
+    server = Server(_configured(create_app(settings, stop)))
     gc.collect()
     gc.freeze()  # looking through all modules and routes again would stop the loop for 40 ms
     server.run(sockets=[listener])
+    if misfits:
+        raise misfits[0]
 
 
-def create_app(settings: ApiSettings) -> FastAPI:
-    """The application, with nothing opened yet. Raises InvalidInput for a policy that cannot be used."""
+def create_app(settings: ApiSettings, misfit: Misfit = lambda _: None) -> FastAPI:
+    """The application, with nothing opened yet. Raises InvalidInput for a policy that cannot be used.
+
+    `misfit` is called when the database turns out to have another program's schema.
+    """
     core = Core(settings, outside(settings))
     reads = create_reads(settings, core.serve.checks, core.serve.metrics)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        looking = asyncio.create_task(look_at_schema(lambda: _fits(settings), misfit))
         async with core.opened(), reads.opened():
             log.info("api_started", host=settings.api_host, port=settings.api_port, keys=not settings.open_to_all)
             yield
+        await _ended([looking])
         log.info("api_stopped")
 
     return create_application(core.serve, read_routers(reads), lifespan)
+
+
+async def _fits(settings: ApiSettings) -> None:
+    """Raises SchemaMismatch, DatabaseUnreachable."""
+    line = Line(settings, "tripcast-api-schema", LINE_SECONDS)
+    try:
+        async with line.connected() as connection:
+            await check_schema_on(connection)
+    finally:
+        line.close()
 
 
 class Core:

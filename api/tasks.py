@@ -9,12 +9,15 @@ import structlog
 from api.auth import KeyRing
 from api.metrics import Metrics
 from domain.entities.api_keys import StoredKey
-from domain.errors import TripcastError
+from domain.errors import SchemaMismatch, TripcastError
 
 log = structlog.get_logger("tripcast.api")
 
 KEYS_SECONDS = 2.0  # with the deadline of the reading below 5 s, the longest that a revoked key may live
 PULSE_SECONDS = 0.25
+SCHEMA_SECONDS = 2.0
+
+Misfit = Callable[[SchemaMismatch], None]
 
 
 async def follow_keys(read: Callable[[], Awaitable[Sequence[StoredKey]]], ring: KeyRing) -> None:
@@ -29,6 +32,19 @@ async def follow_keys(read: Callable[[], Awaitable[Sequence[StoredKey]]], ring: 
                 log.warning("keys_unread", reason=str(error))
             up = False
         await asyncio.sleep(KEYS_SECONDS)
+
+
+async def look_at_schema(fits: Callable[[], Awaitable[None]], misfit: Misfit) -> None:
+    """Once, as soon as the database answers: is it this program's?"""
+    while True:
+        try:
+            await fits()
+        except SchemaMismatch as error:
+            misfit(error)
+        except TripcastError:  # whoever needs the database says so
+            await asyncio.sleep(SCHEMA_SECONDS)
+            continue
+        return
 
 
 async def pulse(metrics: Metrics) -> None:

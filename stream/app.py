@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import threading
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -13,7 +14,7 @@ import msgspec
 import structlog
 from faust.auth import Credentials
 
-from domain.errors import Unreachable
+from domain.errors import TripcastError, Unreachable
 from schemas.events import LifecycleChanged
 from stream.hot_path import FLUSH_SECONDS, HotPath, Parts
 from stream.monitor_host import MonitorHost
@@ -120,6 +121,7 @@ class Application(faust.App):
 
     open_parts: OpenParts
     hot: Stream | None = None
+    refusal: TripcastError | None = None  # why it cannot work here; whoever starts it again needs the words and the code
 
     async def on_start(self) -> None:
         """Wait for what is outside, however long it takes, with health already answering."""
@@ -130,6 +132,11 @@ class Application(faust.App):
             if self.should_stop:
                 return
             raise
+        except TripcastError as error:
+            self.refusal = error
+            signal.raise_signal(signal.SIGTERM)  # Faust would call it a crash, and tell a traceback
+            await self.wait_until_stopped()
+            return
         self.hot = Stream(parts)
         self.add_dependency(self.hot)
 

@@ -26,6 +26,7 @@ from adapters.mlflow.registry import Registry
 from adapters.mlflow.rest import MlflowRest
 from adapters.onnx.local_models import LocalModels
 from adapters.postgres.connection import open_pool
+from adapters.postgres.migrate import check_schema
 from adapters.postgres.scored_history import ScoredHistory
 from adapters.postgres.stream_store import Streams
 from domain.areas import AreaGrid
@@ -86,7 +87,7 @@ def run(settings: WorkerSettings, *, models: Models | None = None, decode_one: D
     try:
         worker.execute_from_commandline()
     except SystemExit:
-        reason = worker.crash_reason or application.crash_reason
+        reason = application.refusal or worker.crash_reason or application.crash_reason
         if isinstance(reason, TripcastError):
             raise reason from None
         raise
@@ -123,6 +124,7 @@ async def _opened(settings: WorkerSettings, models: Models, decode_one: Decode, 
         watched_loop(metrics.registry),
     ):
         pool = await patience("open_database", lambda: open_pool(settings, "tripcast-worker"), unless=stopping)
+        await patience("check_schema", lambda: check_schema(pool), unless=stopping)
         # Faust gives up where no broker answers at its start; so it starts when one does.
         await patience("open_broker", lambda: reach(broker), unless=stopping)
         metrics.pool(pool.get_size, pool.get_idle_size)

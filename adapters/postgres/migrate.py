@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import psycopg2
 
-from adapters.postgres.connection import address_of, connected, in_words
+from adapters.postgres.connection import Connection, address_of, connected, in_words
 from adapters.postgres.security import Password, check_files
 from domain.errors import ConcurrentUpdate, DatabaseUnreachable, InvalidInput, SchemaMismatch
 
@@ -50,9 +49,14 @@ def migrate(dsn: str, password: Password | None = None) -> None:
 async def check_schema(pool: asyncpg.Pool) -> None:
     """Return when the database has this program's schema. Raises SchemaMismatch in words, and DatabaseUnreachable."""
     async with connected(pool) as connection:
-        stored = await connection.fetchval("select to_regclass('alembic_version')::text")
-        if stored is not None:
-            stored = await connection.fetchval("select version_num from alembic_version")
+        await check_schema_on(connection)
+
+
+async def check_schema_on(connection: Connection | asyncpg.Connection) -> None:
+    """The same on a connection that is open."""
+    stored = await connection.fetchval("select to_regclass('alembic_version')::text")
+    if stored is not None:
+        stored = await connection.fetchval("select version_num from alembic_version")
     if stored is None:
         raise SchemaMismatch("the database has no tables of tripcast yet: run `tripcast migrate`")
     _refuse_newer(stored)
@@ -69,7 +73,8 @@ def _refuse_newer(stored: str | None) -> None:
 
 @contextmanager
 def _errors_in_words(dsn: str) -> Iterator[None]:
-    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - see migrate
+    import psycopg2  # noqa: PLC0415 - see migrate
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
 
     try:
         yield
@@ -87,4 +92,6 @@ def _errors_in_words(dsn: str) -> Iterator[None]:
 
 
 def _connected(dsn: str, password: Password | None) -> Any:  # noqa: ANN401 - the driver's own connection
+    import psycopg2  # noqa: PLC0415 - see migrate
+
     return psycopg2.connect(dsn, connect_timeout=CONNECT_SECONDS, password=None if password is None else password())

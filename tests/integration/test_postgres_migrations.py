@@ -1,8 +1,6 @@
 """Migrations: from nothing, again, all at once; and versions that do not fit are told in words."""
 
 import asyncio
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 
@@ -18,7 +16,6 @@ from adapters.postgres.migrate import MIGRATIONS, REVISION, check_schema, migrat
 from cli.embedded.postgres import OWNER, EmbeddedPostgres
 from domain.errors import ConcurrentUpdate, DatabaseUnreachable, SchemaMismatch
 
-PROCESSES = 6
 FIRST_SCHEMA_ROW = """
 insert into trips (trip_id, vendor_id, passenger_count, pickup_at, pickup_latitude, pickup_longitude, dropoff_latitude,
     dropoff_longitude) values ('a', 1, 2, now(), 40.7, -74, 40.8, -73.9)
@@ -37,13 +34,6 @@ def test_the_revision_of_the_program_is_the_newest_file() -> None:
     newest = max(MIGRATIONS.glob("*.sql"))
     assert newest.name.startswith(f"{REVISION}_")
     assert (MIGRATIONS / "versions" / newest.with_suffix(".py").name).exists()
-
-
-def test_many_processes_may_migrate_an_empty_database_at_once(empty_database: str) -> None:
-    program = f"from adapters.postgres.migrate import migrate; migrate({empty_database!r})"
-    started = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(PROCESSES)]
-    assert [process.wait(timeout=120) for process in started] == [0] * PROCESSES
-    asyncio.run(_check(empty_database))
 
 
 def test_migrating_again_changes_nothing(database: str) -> None:

@@ -165,7 +165,14 @@ async def case(world: World, mlflow_address: str, stack_folder: Path, tmp_path: 
     api.port = port
     case = Case(world, registered, graphs, worker, api)
     await case.follow(hashes)
+    await until(lambda: _scores_with_both(worker, hashes, trees))
     return case
+
+
+async def _scores_with_both(worker: Worker, champion: int, challenger: int) -> bool:
+    if worker.health("readyz")[0] == 0:
+        return False
+    return [worker.metric(f"tripcast_{role}_version") for role in ("champion", "challenger")] == [champion, challenger]
 
 
 @pytest.mark.promise(20, short=True)
