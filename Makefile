@@ -99,7 +99,8 @@ lock: $(BIN)/uv ## Resolve the dependencies anew into requirements/*.txt (hashed
 	@$(LOCK) requirements/tools.in --output-file requirements/tools.txt
 	@$(LOCK) requirements/go.in --output-file requirements/go.txt
 	@$(LOCK) requirements/rivals.in --output-file requirements/rivals.txt
+	@$(LOCK) requirements/rivals-api.in --output-file requirements/rivals-api.txt
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches (not the data in .tripcast)
-	@rm -rf .venv .venv-tools .venv-rivals .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-tools .venv-rivals .venv-rivals-api .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

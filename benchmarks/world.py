@@ -64,11 +64,13 @@ class World:
         return done.stdout
 
     @contextmanager
-    def process(self, log: str, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A Python process of this world while the block runs, its output in a file."""
+    def process(
+        self, log: str, *arguments: str, python: str = sys.executable, **environment: str
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """A process of this world, of any Python, while the block runs, its output in a file."""
         with (self.folder / log).open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, *arguments],
+                [python, *arguments],
                 env=self.environment(**environment),
                 cwd=REPOSITORY,
                 stdout=output,

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-LOCKS = ("uv", "run", "service", "build", "test", "tools", "go", "rivals")
+LOCKS = ("uv", "run", "service", "build", "test", "tools", "go", "rivals", "rivals-api")
 
 
 def problems() -> list[str]:

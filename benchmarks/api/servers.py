@@ -65,10 +65,12 @@ def log_pyfunc(world: World, graph: Path) -> None:
 
 
 @contextmanager
-def served(world: World, log: str, port: int, ready: str, module: str, *arguments: str, **settings: str) -> Iterator[Server]:
+def served(
+    world: World, log: str, port: int, ready: str, module: str, *arguments: str, python: str = sys.executable, **settings: str
+) -> Iterator[Server]:
     """A Python module that serves on `port` while the block runs; it is awaited until `ready` answers."""
     address = f"http://{HOST}:{port}"
-    with world.process(log, "-m", module, *arguments, **settings) as process:
+    with world.process(log, "-m", module, *arguments, python=python, **settings) as process:
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not http_ok(f"{address}{ready}"):
             if process.poll() is not None or time.monotonic() > deadline:

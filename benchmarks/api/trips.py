@@ -57,6 +57,30 @@ def posts_to_mlflow(trips: TripColumns) -> list[bytes]:
     return [post("/invocations", json.dumps({"dataframe_split": {"columns": COLUMNS, "data": [row]}}).encode()) for row in rows]
 
 
+def posts_to_mlserver(trips: TripColumns) -> list[bytes]:
+    """One request of the Open Inference Protocol for each trip: what MLServer batches."""
+    kinds = ("INT64", "INT64", "BYTES", "FP64", "FP64", "FP64", "FP64")
+
+    def field(name: str, kind: str, value: Any) -> dict[str, Any]:
+        text = {"parameters": {"content_type": "str"}} if kind == "BYTES" else {}
+        return {"name": name, "shape": [1], "datatype": kind, "data": [value], **text}
+
+    bodies = (
+        {
+            "parameters": {"content_type": "pd"},
+            "inputs": [*map(field, COLUMNS, kinds, [*row[:2], row[2].isoformat(), *row[3:]])],
+        }
+        for row in _rows(trips)
+    )
+    return [post("/v2/models/trip/infer", json.dumps(body).encode()) for body in bodies]
+
+
+def posts_to_bentoml(trips: TripColumns) -> list[bytes]:
+    """One request to the service's `predict` for each trip."""
+    rows = ({"trips": [dict(zip(COLUMNS, [*row[:2], row[2].isoformat(), *row[3:]], strict=True))]} for row in _rows(trips))
+    return [post("/predict", json.dumps(row).encode()) for row in rows]
+
+
 def features_to_mlflow(trips: TripColumns) -> list[bytes]:
     """One request to `/invocations` for each trip, with the features made here: what the registered graph itself takes."""
     return [
