@@ -15,6 +15,8 @@ from cli.embedded.ports import free_ports, is_free
 from cli.embedded.secrets import Secrets, write_private
 from domain.errors import InvalidInput, StackRunning
 
+PRIVATE = 0o700  # the embedded PostgreSQL lets its own user pass, where root has started it
+
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
@@ -104,7 +106,7 @@ class DataFolder:
 
     def _create(self) -> None:
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
         except OSError as error:
             raise InvalidInput(f"the data folder {self.path} cannot be created: {error.strerror}") from error
 

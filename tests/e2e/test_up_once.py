@@ -5,8 +5,11 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from subprocess import PIPE
+from threading import Event, Thread
 
 import numpy as np
 import psutil
@@ -40,13 +43,41 @@ def trips(tmp_path: Path) -> Path:
     return path
 
 
+class Listeners(Thread):
+    """Where a process and those below it listen, seen every second until the block ends."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._root, self._ended = psutil.Process(pid), Event()
+        self.found: set[tuple[str, int]] = set()
+
+    def __enter__(self) -> "Listeners":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self.join()
+
+    def run(self) -> None:
+        while not self._ended.wait(1):
+            with suppress(psutil.Error):
+                for process in (self._root, *self._root.children(recursive=True)):
+                    with suppress(psutil.Error):
+                        listening = [each for each in process.net_connections("inet") if each.status == psutil.CONN_LISTEN]
+                        self.found |= {(each.laddr.ip.removeprefix("::ffff:"), each.laddr.port) for each in listening}
+
+
 def test_a_file_becomes_history_model_and_predictions_and_nothing_is_lost(trips: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     command = [sys.executable, "-P", "-m", "cli", "up", "--trips", str(trips), "--speed", "max", "--once", "--json"]
     environment = {**os.environ, "TRIPCAST_TRAIN_LEAST_TRIPS": "500"}
-    answer = subprocess.run([*command, "--data", str(data)], env=environment, capture_output=True, text=True, check=False)
-    assert answer.returncode == 0, answer.stderr
-    summary = json.loads(answer.stdout)
+    process = subprocess.Popen([*command, "--data", str(data)], env=environment, stdout=PIPE, stderr=PIPE, text=True)
+    with process, Listeners(process.pid) as listeners:
+        output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    _nothing_is_open_to_others(data, listeners.found)
+    summary = json.loads(output)
     assert summary["ok"] is True
     assert summary["audit"]["ok"] is True
     assert (summary["verify"]["checked"], summary["verify"]["different"]) == (summary["scored"], 0)
@@ -55,6 +86,26 @@ def test_a_file_becomes_history_model_and_predictions_and_nothing_is_lost(trips:
     assert summary["events"] == 2 * summary["trips_streamed"]
     assert sum(summary["refused_rows"].values()) == BAD
     assert _alive(DataFolder(data).marker) == []
+
+
+def _nothing_is_open_to_others(data: Path, found: set[tuple[str, int]]) -> None:
+    """Every part and role listens on this machine alone, on ports that are known; passwords are for their owner."""
+    folder = DataFolder(data)
+    assert {address for address, _ in found} == {"127.0.0.1"}
+    ports = folder.ports()
+    assert {port for _, port in found} <= set(ports.values()), "somebody listens whom nobody has asked to: Faust's own server?"
+    heard = {port for _, port in found}
+    assert {"kafka", "database", "mlflow", "worker"} <= {name for name, port in ports.items() if port in heard}
+    assert data.stat().st_mode & 0o077 in {0, 0o001}  # root's PostgreSQL, as somebody else, passes through
+    private = [path for path in data.iterdir() if path.name in {"secrets.env", "stack.env", "stack.json"}]
+    assert len(private) >= 2
+    assert {path.stat().st_mode & 0o777 for path in private} == {0o600}
+    passwords = folder.secrets.path.read_text().splitlines()
+    assert len(passwords) >= 5
+    assert len({line.partition("=")[2] for line in passwords}) == len(passwords)
+    assert min(len(line.partition("=")[2]) for line in passwords) >= 32
+    logs = "".join(path.read_text(errors="replace") for path in (data / "logs").rglob("*.log"))
+    assert [line.partition("=")[0] for line in passwords if line.partition("=")[2] in logs] == []
 
 
 def _alive(marker: str) -> list[int]:
