@@ -38,6 +38,7 @@ from schemas.topics import MODEL_LIFECYCLE, QUALITY_SIGNALS, TRIP_EVENTS, TRIP_P
 from stream.app import Application, Stopping, Topics, Worker, create_application
 from stream.decode import Decode, decode_event
 from stream.follower import Champion, Follower, Shadow, ShadowFollower
+from stream.garbage import look_seldom
 from stream.health import Progress, Readiness
 from stream.hot_path import Parts
 from stream.ledger import Ledger
@@ -135,6 +136,7 @@ async def _opened(settings: WorkerSettings, models: Models, decode_one: Decode, 
         grid = AreaGrid(settings.rules().area)
         tally = TallyCommits(ScoredHistory(pool, grid), grid, metrics, _name(settings))
         send = partial(signals.send, _topic(settings, QUALITY_SIGNALS.name), SIGNAL_KEY)
+        look_seldom()
         try:
             yield Parts(
                 events=events,
