@@ -46,13 +46,14 @@ ENV PATH=/opt/tripcast/bin:$PATH \
     TRIPCAST_LOG_FORMAT=json \
     TRIPCAST_WORKER_HOST=0.0.0.0 \
     TRIPCAST_TRAINER_HOST=0.0.0.0 \
+    TRIPCAST_CANARY_HOST=0.0.0.0 \
     TRIPCAST_API_HOST=0.0.0.0 \
     TRIPCAST_BOARD_HOST=0.0.0.0 \
     MLFLOW_DISABLE_TELEMETRY=true \
     MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
 WORKDIR /data
 USER 10001:10001
-EXPOSE 8000 8050 8081 8082 5000
+EXPOSE 8000 8050 8081 8082 8083 5000
 # Asks the route of whichever role this container runs.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 CMD ["healthy"]
 CMD ["tripcast", "--help"]

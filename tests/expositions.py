@@ -13,6 +13,7 @@ from adapters.health.state import State, register_state
 from api.metrics import Metrics as ApiMetrics
 from api.reads.gauges import watch_lag
 from batch.trainer_metrics import TrainerMetrics
+from cli.canary.metrics import CanaryMetrics
 from dashboard.metrics import Metrics as BoardMetrics
 from stream.metrics import Metrics
 from stream.monitor_metrics import MonitorMetrics
@@ -32,6 +33,13 @@ def trainer() -> CollectorRegistry:
     metrics = TrainerMetrics()
     _every_role(metrics.registry)
     register_state(metrics.registry, State(bool, bool))
+    return metrics.registry
+
+
+def canary() -> CollectorRegistry:
+    metrics = CanaryMetrics()
+    _every_role(metrics.registry)
+    register_state(metrics.registry, State(bool, bool, lambda: {"database": True}))
     return metrics.registry
 
 
@@ -55,6 +63,7 @@ def board() -> Iterable[Metric]:
 ROLES: dict[str, Callable[[], Iterable[Metric]]] = {
     "worker": lambda: worker().collect(),
     "trainer": lambda: trainer().collect(),
+    "canary": lambda: canary().collect(),
     "api": lambda: api().collect(),
     "board": board,
 }

@@ -86,6 +86,7 @@ async def run(settings: CanarySettings) -> None:
 async def _observed(settings: CanarySettings) -> None:
     """The role, with its health answering before anything else is there."""
     metrics = CanaryMetrics()
+    metrics.interval.set(settings.canary_interval_seconds)
     longest = settings.canary_interval_seconds + settings.canary_deadline_seconds + SEND_SECONDS
     health = CanaryHealth(longest)
     register_process(metrics.registry)

@@ -28,6 +28,9 @@ class CanaryMetrics:
             "When a canary trip last got through, as seconds since 1970; 0: never since the start.",
             registry=registry,
         )
+        self.interval = Gauge(
+            "tripcast_canary_interval_seconds", "How often a canary trip is sent; 0: none is.", registry=registry
+        )
         for stage in STAGES:
             self._seconds.labels(stage)
 

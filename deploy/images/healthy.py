@@ -13,6 +13,7 @@ SECONDS = 2.0
 ROUTES = {  # role: setting and default of its port, route
     "worker": ("TRIPCAST_WORKER_PORT", 8081, "/livez"),
     "trainer": ("TRIPCAST_TRAINER_PORT", 8082, "/livez"),
+    "canary": ("TRIPCAST_CANARY_PORT", 8083, "/livez"),
     "api": ("TRIPCAST_API_PORT", 8000, "/livez"),
     "dashboard": ("TRIPCAST_BOARD_PORT", 8050, "/livez"),
     "mlflow": ("MLFLOW_PORT", 5000, "/health"),

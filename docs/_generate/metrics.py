@@ -14,6 +14,7 @@ from api.metrics import Metrics as ApiMetrics
 from api.reads.gauges import watch_lag
 from api.reads.sampler import Look
 from batch.trainer_metrics import TrainerMetrics
+from cli.canary.metrics import CanaryMetrics
 from dashboard.metrics import Metrics as BoardMetrics
 from docs._generate.markdown import code, join, table
 from stream.metrics import Metrics
@@ -63,6 +64,10 @@ def _trainer() -> CollectorRegistry:
     return _stateful(_process(TrainerMetrics().registry), State(bool, bool))
 
 
+def _canary() -> CollectorRegistry:
+    return _stateful(_process(CanaryMetrics().registry), State(bool, bool, _some_part))
+
+
 def _api() -> CollectorRegistry:
     registry = ApiMetrics().registry
     register_process(registry)
@@ -96,4 +101,10 @@ def _some_part() -> dict[str, bool]:
     return {"database": True}
 
 
-ROLES: dict[str, Callable[[], CollectorRegistry]] = {"Worker": _worker, "Trainer": _trainer, "API": _api, "Board": _board}
+ROLES: dict[str, Callable[[], CollectorRegistry]] = {
+    "Worker": _worker,
+    "Trainer": _trainer,
+    "Canary": _canary,
+    "API": _api,
+    "Board": _board,
+}

@@ -16,7 +16,7 @@ ROOT = FOLDER.parents[1]
 GUIDE = ROOT / "docs" / "guides" / "kubernetes.md"
 OURS = "tripcast"
 HEALTH = {"/livez", "/readyz"}
-ROUTES = {"worker": HEALTH, "trainer": HEALTH, "api": HEALTH, "board": {"/livez"}, "mlflow": {"/health"}}
+ROUTES = {"worker": HEALTH, "trainer": HEALTH, "canary": HEALTH, "api": HEALTH, "board": {"/livez"}, "mlflow": {"/health"}}
 # How long each takes to end when it is told to: constants of the code, read without loading four processes into this one.
 LEAVES = {
     "worker": [("stream/app.py", "LEAVE_SECONDS")],
@@ -81,7 +81,13 @@ def probes_ask_what_is_answered(cluster: Cluster) -> Iterator[str]:
 def roles_listen_where_they_are_told(cluster: Cluster) -> Iterator[str]:
     """The ports of the containers are the defaults of the settings, which nothing here changes."""
     known = {name: kind.model_fields for name, kind in roles().items()}
-    for name, field in (("worker", "worker_port"), ("trainer", "trainer_port"), ("api", "api_port"), ("board", "board_port")):
+    for name, field in (
+        ("worker", "worker_port"),
+        ("trainer", "trainer_port"),
+        ("canary", "canary_port"),
+        ("api", "api_port"),
+        ("board", "board_port"),
+    ):
         default = known["dashboard" if name == "board" else name][field].default
         for pod in cluster.pods():
             if pod.name == name and pod.ports() != {"http": default}:

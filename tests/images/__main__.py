@@ -17,7 +17,7 @@ from tests.images.cell import BRIDGE, NETWORK
 from tests.images.compose import ROOT
 from tests.images.engine import engine
 
-NAMES = {"kafka": 1, "postgres": 1, "mlflow": 10, "trainer": 13, "api": 14, "board": 15}
+NAMES = {"kafka": 1, "postgres": 1, "mlflow": 10, "trainer": 13, "canary": 16, "api": 14, "board": 15}
 WORKERS = (11, 12)  # one name, two addresses
 # The bridge has an address of its own: with one borrowed from its ports it changes when a cell comes or goes, and the others
 # talk to nobody until they notice.

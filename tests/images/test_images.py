@@ -16,8 +16,18 @@ from tests.images.looking import bytes_of, connected, count, counts, limit_bytes
 
 pytestmark = pytest.mark.timeout(900)
 
-HOSTS = {"prepare": 20, "history": 21, "source": 22, "tools": 23, "mlflow": 10, "trainer": 13, "api": 14, "board": 15}
-SERVING = ("mlflow", "worker1", "worker2", "trainer", "api", "board")
+HOSTS = {
+    "prepare": 20,
+    "history": 21,
+    "source": 22,
+    "tools": 23,
+    "mlflow": 10,
+    "trainer": 13,
+    "canary": 16,
+    "api": 14,
+    "board": 15,
+}
+SERVING = ("mlflow", "worker1", "worker2", "trainer", "canary", "api", "board")
 TRIP = {
     "vendor_id": 1,
     "passenger_count": 2,
@@ -115,7 +125,7 @@ def test_a_role_whose_password_is_missing_says_so(world: World, shipped: dict[st
 def test_every_role_becomes_healthy_by_its_own_check(start: Start) -> None:
     start("mlflow").until_healthy()
     workers = [start("worker", 11, "1"), start("worker", 12, "2")]  # docker compose up --scale worker=2
-    for cell in (*workers, start("trainer"), start("api")):
+    for cell in (*workers, start("trainer"), start("canary"), start("api")):
         cell.until_healthy()
     start("board").until_healthy()
 
@@ -127,6 +137,7 @@ def test_the_image_finds_out_which_role_it_runs(cells: dict[str, Cell]) -> None:
         "worker1": "worker /livez: 200\n",
         "worker2": "worker /livez: 200\n",
         "trainer": "trainer /livez: 200\n",
+        "canary": "canary /livez: 200\n",
         "api": "api /livez: 200\n",
         "board": "dashboard /livez: 200\n",
     }
@@ -202,7 +213,15 @@ def test_the_board_shows_a_live_system(cells: dict[str, Cell], key: dict[str, st
 
 def test_nothing_of_it_listens_where_it_should_not(cells: dict[str, Cell]) -> None:
     ports = {name: listening(cells[name]) for name in SERVING}
-    assert ports == {"mlflow": {5000}, "worker1": {8081}, "worker2": {8081}, "trainer": {8082}, "api": {8000}, "board": {8050}}
+    assert ports == {
+        "mlflow": {5000},
+        "worker1": {8081},
+        "worker2": {8081},
+        "trainer": {8082},
+        "canary": {8083},
+        "api": {8000},
+        "board": {8050},
+    }
 
 
 def test_memory_stays_below_its_limit(cells: dict[str, Cell], record_property: Record) -> None:
