@@ -132,6 +132,7 @@ class Sampler:
                 ever_database="database" in look.ever,
                 broker_up=look.is_up("broker"),
                 ever_broker="broker" in look.ever,
+                broker_since=look.since.get("broker", (False, self.started_at))[1],
                 worker_up=look.is_up("worker") if self._places else None,
                 ever_worker="worker" in look.ever,
                 worker_since=look.since.get("worker", (False, self.started_at))[1],

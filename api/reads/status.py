@@ -9,6 +9,7 @@ from schemas.http.snapshot import State
 STALE = timedelta(seconds=10)  # without a new event; and how long offsets may stand still while events wait
 SILENT = timedelta(seconds=0.4)  # a worker that misses one look may be busy; and one that has just moved offsets is
 JUST_NOW = timedelta(seconds=1)
+GONE = timedelta(seconds=1)  # a broker that misses one look may be busy
 BOOTING = timedelta(seconds=30)  # what does not answer so soon after the start may still be starting
 
 
@@ -16,6 +17,7 @@ BOOTING = timedelta(seconds=30)  # what does not answer so soon after the start 
 class Seen:
     """`ever_*`: since this API started. `worker_up` None: nobody has told us where workers are.
 
+    `broker_since`: since when the broker answers, or does not.
     `oldest`: lag of the partition whose unread events are oldest. `events`: whether the topic has, or ever had, an event.
     `moved_at`: when a stored offset moved last. `worker_since`: since when the workers answer, or do not.
     """
@@ -26,6 +28,7 @@ class Seen:
     ever_database: bool
     broker_up: bool
     ever_broker: bool
+    broker_since: datetime
     worker_up: bool | None
     ever_worker: bool
     worker_since: datetime
@@ -64,6 +67,8 @@ def verdict(seen: Seen) -> Verdict:
 
 
 def _of_stream(seen: Seen) -> Verdict:
+    if _broker_gone(seen):
+        return Verdict("stale", "Kafka does not answer: no new event can arrive.")
     if seen.lag_events > 0 and _stands_still(seen):
         who = "no worker answers" if seen.worker_up is False else "no offset moves"
         return Verdict("worker_stopped", f"{seen.lag_events:,} events wait{_since(seen.oldest)} and {who}.")
@@ -71,6 +76,12 @@ def _of_stream(seen: Seen) -> Verdict:
         why = "" if seen.broker_up else " Kafka does not answer."
         return Verdict("stale", f"No new event for 10 s or more.{why}")
     return Verdict("live", "Events arrive and are scored.")
+
+
+def _broker_gone(seen: Seen) -> bool:
+    """Not while offsets still move: then it is our own way to it that is cut."""
+    still = seen.moved_at is None or seen.now - seen.moved_at >= JUST_NOW
+    return not seen.broker_up and seen.now - seen.broker_since >= GONE and still
 
 
 def _stands_still(seen: Seen) -> bool:
