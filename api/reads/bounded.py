@@ -17,8 +17,8 @@ from domain.errors import DatabaseUnreachable
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 1.2  # by then the sampler has noticed that the database does not answer
-FRESH_SECONDS = 1.5  # older news of the database is none: a look may be stuck itself
+PATIENCE_SECONDS = 1.0  # by then the sampler has noticed that the database does not answer
+FRESH_SECONDS = 1.2  # older news of the database is none: a look may be stuck itself
 LOOK_SECONDS = 0.1
 MOST_LEFT_BEHIND = 64
 SAFE = frozenset({"GET", "HEAD"})  # what changes something must not go on without the one who asked for it
