@@ -6,20 +6,23 @@ from benchmarks.api import suite as api_suite
 from benchmarks.board import suite as board_suite
 from benchmarks.scale import suite as scale_suite
 from benchmarks.stream import suite as stream_suite
+from benchmarks.training import suite as training_suite
 from benchmarks.world import new_world
 
 PARTS = {"stream": stream_suite.run, "scale": scale_suite.run, "api": api_suite.run, "board": board_suite.run}
+PARTS |= {"training": training_suite.run}
+LARGE = {"training-large": training_suite.run_large}  # only when asked for: minutes each
 
 
 def main() -> None:
     """Run all parts, or the one that `--only` names."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("--only", choices=sorted(PARTS), help="measure one part")
+    parser.add_argument("--only", choices=sorted(PARTS | LARGE), help="measure one part")
     parser.add_argument("--rounds", type=int, default=3, help="paired rounds of each comparison")
     arguments = parser.parse_args()
     for name in [arguments.only] if arguments.only else PARTS:
         with new_world() as world:
-            PARTS[name](world, arguments.rounds)
+            (PARTS | LARGE)[name](world, arguments.rounds)
 
 
 if __name__ == "__main__":

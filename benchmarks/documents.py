@@ -11,13 +11,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.api import table as api
 from benchmarks.figures import Results
 from benchmarks.report import RESULTS
 from benchmarks.scale import table as scale
 from benchmarks.stream import table as stream
+from benchmarks.training import table as training
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
-TABLES: dict[str, Callable[[Results], str]] = {**stream.TABLES, **scale.TABLES}
+TABLES: dict[str, Callable[[Results], str]] = {**stream.TABLES, **scale.TABLES, **api.TABLES, **training.TABLES}
 MARKED = re.compile(r"(<!-- bench:([\w-]+):begin -->\n).*?(\n<!-- bench:\2:end -->)", re.DOTALL)
 
 
