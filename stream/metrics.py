@@ -58,9 +58,9 @@ class Waiting:
     _published: dict[int, float] = field(default_factory=dict)
     _at_end: dict[int, float] = field(default_factory=dict)
 
-    def reached(self, timestamps_ms: Mapping[int, int]) -> None:
-        """By partition: the timestamp of the last record that became a row."""
-        self._published |= {number: stamp / 1000.0 for number, stamp in timestamps_ms.items()}
+    def reached(self, timestamps_ms: Mapping[int, int], now: float) -> None:
+        """By partition: the timestamp of the last record that became a row. By a producer's clock that is ahead: now."""
+        self._published |= {number: min(stamp / 1000.0, now) for number, stamp in timestamps_ms.items()}
 
     def seconds(self, events: Mapping[int, int], now: float) -> dict[int, float]:
         """For each partition, by how many events it is behind; 0 at its end."""
@@ -143,7 +143,8 @@ class Metrics:
         for reason in refused:
             self._refused.labels(reason).inc()
         self._latency.observe(now_seconds - prepared.timestamps_ms / 1000.0)
-        self._waiting.reached({number: records[-1].timestamp for number, records in prepared.records.items() if records})
+        last = {number: records[-1].timestamp for number, records in prepared.records.items() if records}
+        self._waiting.reached(last, now_seconds)
         canaries = named_so(batch.started.trip_id)
         pickups = batch.started.pickup_at if canaries is None else batch.started.pickup_at[~canaries]
         if len(pickups):

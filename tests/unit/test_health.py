@@ -117,13 +117,15 @@ async def test_patience_beats_at_every_attempt_and_says_what_it_waits_for(monkey
 def test_lag_in_seconds_is_the_age_of_the_oldest_event_at_most() -> None:
     waiting = Waiting(since=100.0)
     assert waiting.seconds({0: 5, 1: 0}, now=103.0) == {0: 3.0, 1: 0.0}  # nothing known yet but the start
-    waiting.reached({0: 40_000})
+    waiting.reached({0: 40_000}, now=104.0)
     assert waiting.seconds({0: 5}, now=104.0) == {0: 64.0}  # catching up with what is a minute old
-    waiting.reached({0: 104_000, 1: 60_000})
+    waiting.reached({0: 104_000, 1: 60_000}, now=105.0)
     assert waiting.seconds({0: 5}, now=105.0) == {0: 1.0}
     assert waiting.seconds({0: 0, 1: 0}, now=200.0) == {0: 0.0, 1: 0.0}
     assert waiting.seconds({0: 1, 1: 1}, now=201.0) == {0: 1.0, 1: 1.0}  # quiet for long, and then an event
     assert waiting.seconds({0: 1}, now=150.0) == {0: 0.0}  # another machine's clock
+    waiting.reached({0: 3_900_000}, now=300.0)  # an hour ahead of ours: its events wait no shorter for that
+    assert waiting.seconds({0: 1}, now=340.0) == {0: 40.0}
 
 
 async def test_an_event_loop_that_was_held_up_says_so() -> None:
