@@ -12,6 +12,7 @@ from cli.embedded.ports import HOST
 
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SERVER_ALLOWED_HOSTS": f"{HOST}:*,localhost:*",  # a page of the web may call it by a name of its own
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # saves three processes that tripcast has no use for
     "OMP_NUM_THREADS": "1",
 }

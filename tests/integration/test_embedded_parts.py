@@ -1,6 +1,7 @@
 """The embedded Kafka, PostgreSQL and MLflow are the real ones, and the fixtures give what they promise."""
 
 import asyncpg
+import httpx
 import pytest
 from aiokafka.client import AIOKafkaClient
 
@@ -62,3 +63,9 @@ def test_passwords_are_readable_by_their_owner_alone(postgres_server: EmbeddedPo
 def test_mlflow_answers_from_postgresql(mlflow_address: str) -> None:
     assert http_ok(f"{mlflow_address}/health")
     assert http_ok(f"{mlflow_address}/api/2.0/mlflow/registered-models/search")
+
+
+@pytest.mark.parametrize(("host", "status"), [("", 200), ("localhost:5000", 200), ("registry.example", 403), ("10.0.0.7", 403)])
+def test_mlflow_answers_to_names_of_this_machine_alone(mlflow_address: str, host: str, status: int) -> None:
+    headers = {"Host": host} if host else {}
+    assert httpx.get(f"{mlflow_address}/api/2.0/mlflow/registered-models/search", headers=headers).status_code == status

@@ -159,3 +159,68 @@ async def test_the_board_writes_nothing(board: Pool) -> None:
         for table in (*HISTORY, *LOOP, *SUMS, "stream_offsets", "event_sources"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.execute(f"insert into {table} default values")
+
+
+WRITES = {
+    "tripcast_api": {
+        "INSERT": {"lifecycle_events", "served_predictions", "service_minutes"},
+    },
+    "tripcast_board": {},
+    "tripcast_worker": {
+        "INSERT": {
+            *("trips", "predictions", "completions", "dead_letters", "skipped_records", "lifecycle_events", "loop_journal"),
+            *("loop_requests", "expirations", "quality_minutes", "area_minutes", "drift_signals", "monitor_positions"),
+            *("open_tallies", "stream_offsets", "stream_suspects", "event_sources"),
+        },
+        "UPDATE": {"stream_suspects"},
+        "DELETE": {"stream_suspects"},  # who died on what: no history
+    },
+}
+
+
+async def test_no_login_has_a_right_beyond_these(database: str) -> None:
+    connection = await asyncpg.connect(database)
+    try:
+        rows = await connection.fetch(
+            "select grantee, privilege_type, table_name from information_schema.role_table_grants "
+            "where table_schema = 'public' and grantee <> current_user and privilege_type <> 'SELECT'"
+        )
+        strangers = await connection.fetch(
+            "select grantee, table_name from information_schema.role_table_grants where table_schema = 'public' "
+            "and (grantee = 'PUBLIC' or table_name = 'api_keys' and grantee not in (current_user, 'tripcast_api'))"
+        )
+        powers = await connection.fetch(
+            "select rolname from pg_roles where rolname like 'tripcast%' "
+            "and (rolsuper or rolcreatedb or rolcreaterole or rolbypassrls or rolreplication)"
+        )
+        unsafe = await connection.fetch(  # a function with its owner's rights must not find a caller's temporary table first
+            "select proname from pg_proc where pronamespace = 'public'::regnamespace and prosecdef "
+            "and not coalesce(proconfig::text like '%search_path=%pg_temp%', false)"
+        )
+    finally:
+        await connection.close()
+    found: dict[str, dict[str, set[str]]] = {role: {} for role in WRITES}
+    for role, privilege, table in rows:
+        found[role].setdefault(privilege, set()).add(table)
+    assert found == WRITES
+    assert [strangers, powers, unsafe] == [[], [], []]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "create table theirs (x int)",
+        "create schema theirs",
+        "create function theirs() returns int language sql as 'select 1'",
+        "copy (select 1) to program 'id'",
+        "select pg_read_file('/etc/passwd')",
+        "select * from pg_authid",
+        "select * from api_keys",
+        "set role tripcast",
+        "alter role tripcast_app_worker superuser",
+    ],
+)
+async def test_a_workers_login_in_the_wrong_hands_reaches_nothing_else(worker: Pool, statement: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with connected(worker) as connection:
+            await connection.execute(statement)
