@@ -5,12 +5,13 @@ import argparse
 from benchmarks.api import suite as api_suite
 from benchmarks.board import suite as board_suite
 from benchmarks.scale import suite as scale_suite
+from benchmarks.storage import suite as storage_suite
 from benchmarks.stream import suite as stream_suite
 from benchmarks.training import suite as training_suite
 from benchmarks.world import new_world
 
 PARTS = {"stream": stream_suite.run, "scale": scale_suite.run, "api": api_suite.run, "board": board_suite.run}
-PARTS |= {"training": training_suite.run}
+PARTS |= {"training": training_suite.run, "storage": storage_suite.run}
 LARGE = {"training-large": training_suite.run_large}  # only when asked for: minutes each
 
 

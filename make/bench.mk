@@ -2,7 +2,7 @@
 RIVALS := .venv-rivals/bin
 
 .PHONY: bench
-bench: .venv/.test-ready .venv-rivals/.ready .venv-rivals-api/.ready ## Measure side by side, write benchmarks/results/latest.json and the tables of docs/performance.md; ONLY=stream, scale, api, training, training-large or board for one part
+bench: .venv/.test-ready .venv-rivals/.ready .venv-rivals-api/.ready ## Measure side by side, write benchmarks/results/latest.json and the tables of docs/performance.md; ONLY=stream, scale, api, training, training-large, storage or board for one part
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(ARGS)
 	@$(BIN)/python -m benchmarks.documents
 
