@@ -1,6 +1,8 @@
 """The checker is proven on planted bugs: each of these databases is what such a bug would leave behind."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import asyncpg
 import msgspec
@@ -8,6 +10,7 @@ import pytest
 
 from schemas.events import TripStarted
 from tests.chaos.checker import violations
+from tests.chaos.checker_sql import violations_in_sql, write
 from tests.chaos.journal import Journal
 from tests.running import events_of
 from tests.trips import random_trips
@@ -49,7 +52,13 @@ def _journal() -> Journal:
 
 
 async def _found(connection: asyncpg.Connection) -> set[str]:
-    return {violation.partition(":")[0].split(" at ")[0] for violation in await violations(_journal(), connection)}
+    """By both judges, who must agree."""
+    found = {violation.partition(":")[0].split(" at ")[0] for violation in await violations(_journal(), connection)}
+    with NamedTemporaryFile() as file:
+        write(_journal(), Path(file.name))
+        in_sql = await violations_in_sql(Path(file.name), connection)
+    assert {violation.partition(":")[0].split(" at ")[0] for violation in in_sql} == found
+    return found
 
 
 async def test_it_finds_nothing_where_nothing_is_wrong(stored: asyncpg.Connection) -> None:
