@@ -88,7 +88,10 @@ class Block:
 def documents() -> list[Document]:
     """Every page that people read."""
     pages = (page for page in DOCS.rglob("*.md") if "_" not in page.relative_to(DOCS).parts[0][:1])
-    return [Document(path) for path in (REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted(pages))]
+    return [
+        Document(path)
+        for path in (REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", REPOSITORY / "SECURITY.md", *sorted(pages))
+    ]
 
 
 def tripcast_calls(text: str) -> Iterator[list[str]]:
