@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from domain.entities.canaries import PREFIX, named_so
 from domain.entities.rejections import Reason
-from domain.entities.trips import CompletionColumns
-from domain.quality import TripRules, fit_for_training
+from domain.entities.trips import CompletionColumns, TripColumns
+from domain.quality import ServiceArea, TripRules, fit_for_training
 from tests.trips import one_trip, random_trips
 
 NOW = datetime(2020, 1, 1, tzinfo=UTC)
@@ -72,3 +73,33 @@ def test_durations_are_positive_and_at_most_a_day(seconds, reason):
 
 def test_training_uses_durations_that_the_city_made():
     assert fit_for_training(np.array([59.0, 60.0, 7200.0, 7201.0])).tolist() == [False, True, True, False]
+
+
+def canary_of(area: ServiceArea, **changes: object) -> TripColumns:
+    return one_trip(trip_id=f"{PREFIX}1", vendor_id=1, passenger_count=1, **area.canary_route()._asdict(), **changes)
+
+
+@pytest.mark.parametrize("area", [ServiceArea(), ServiceArea(51.2, 51.7, -0.5, 0.3)])
+def test_a_canary_passes_in_every_city(area):
+    assert TripRules(area).judge_started(canary_of(area), NOW).tolist() == [None]
+
+
+@pytest.mark.parametrize("changes", [{"vendor_id": 2}, {"passenger_count": 2}, {"dropoff_longitude": -73.9}])
+def test_a_trip_that_only_calls_itself_a_canary_is_refused(changes):
+    area = ServiceArea()
+    trip = {**area.canary_route()._asdict(), "vendor_id": 1, "passenger_count": 1, **changes}
+    assert TripRules().judge_started(one_trip(trip_id=f"{PREFIX}1", **trip), NOW).tolist() == [Reason.TRIP_ID_RESERVED]
+
+
+def test_a_canary_never_ends():
+    begun, over = (np.array([f"2016-03-01T17:{minute}:00"] * 2, dtype="datetime64[us]") for minute in ("00", "10"))
+    ended = CompletionColumns(np.array([f"{PREFIX}1", f"x{PREFIX}1"], dtype=object), begun, over)
+    assert TripRules().judge_completed(ended, NOW).tolist() == [Reason.TRIP_ID_RESERVED, None]
+
+
+def test_the_prefix_counts_at_the_beginning_alone():
+    ids = np.array(["a", f"a\n{PREFIX}b", f"{PREFIX}c"], dtype=object)
+    assert named_so(ids[:1]) is None
+    found = named_so(ids)
+    assert found is not None
+    assert found.tolist() == [False, False, True]
