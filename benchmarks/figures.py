@@ -56,6 +56,5 @@ def three_digits(value: float) -> str:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table."""
-    lines = [columns, *rows]
-    head, *body = (f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines)
+    head, *body = ("|" + "".join(f" {cell} |" if cell else " |" for cell in line) for line in (columns, *rows))
     return "\n".join([head, f"|{'---|' * len(columns)}", *body])
