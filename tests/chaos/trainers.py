@@ -1,4 +1,4 @@
-"""Trainers that are killed at every step of what the loop asks for: done once, completed, and never without a champion."""
+"""A world for trainers: a stored month, a first champion, and trainers as processes that may die at any step."""
 
 import asyncio
 import json
@@ -7,13 +7,13 @@ import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from adapters.environment.settings import PostgresSettings
 from adapters.kafka.topics import ensure_topics
@@ -28,14 +28,13 @@ from domain.features import CityClock
 from domain.quality import TripRules
 from tests.running import REPOSITORY, until
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(280)]
 UNTIL = np.datetime64("2026-03-01T05:00:00", "us")
 AS_OF = int(UNTIL.astype("datetime64[m]").astype(np.int64))
 ASK = "insert into loop_requests (kind, subject, reason, body, event_at) values ($1, $2, 'drift', $3, now())"
 
 
 @dataclass
-class World:
+class Trainers:
     settings: BatchSettings
     pool: Pool
     folder: Path
@@ -120,23 +119,21 @@ class World:
         return self.carries(Alias.CHAMPION), self.carries(Alias.CHALLENGER), self.carries(Alias.PREVIOUS)
 
 
-@pytest.fixture
-async def world(
-    database: str, mlflow_address: str, kafka_address: str, topic_prefix: str, tmp_path: Path
-) -> AsyncIterator[World]:
+@asynccontextmanager
+async def trained(database: str, mlflow: str, kafka: str, prefix: str, folder: Path) -> AsyncIterator[Trainers]:
     """A simulated month is stored, and its first twenty days have made a champion."""
     settings = BatchSettings.read(
-        data=tmp_path,
+        data=folder,
         database=database,
-        mlflow=mlflow_address,
+        mlflow=mlflow,
         mlflow_seconds=30,
         model=f"model-{uuid.uuid4().hex[:8]}",
-        kafka=kafka_address,
-        topic_prefix=topic_prefix,
+        kafka=kafka,
+        topic_prefix=prefix,
     )
     await ensure_topics(settings)
     pool = await open_pool(PostgresSettings(database=settings.database))
-    world = World(settings, pool, tmp_path)
+    world = Trainers(settings, pool, folder)
     days = [usable(day.trips, day.completions) for day in City(3, CityClock()).history(6000, UNTIL, 30)]
     try:
         for trips, completions in days[:20]:
@@ -155,83 +152,13 @@ async def world(
 
 
 def usable(trips: TripColumns, completions: CompletionColumns) -> tuple[TripColumns, CompletionColumns]:
-    from datetime import UTC, datetime
-
     verdicts = TripRules().judge_whole(trips, completions, datetime(2026, 4, 1, tzinfo=UTC))
     kept = np.array([verdict is None for verdict in verdicts])
     return trips.take(kept), completions.take(kept)
 
 
-async def happened(world: World, kind: str) -> bool:
+async def happened(world: Trainers, kind: str) -> bool:
     return await world.events(kind) > 0
-
-
-async def test_a_trainer_that_is_killed_at_every_step_does_everything_once(world: World) -> None:
-    await world.ask("retraining", as_of=AS_OF, since_break=None, cause="drift", exclude=[])
-    for death in ("taken", "training", "alias-1", "answer"):
-        await world.dies(death)
-    with world.trainer():
-        assert (await world.answer("retraining"))["outcome"] == "registered"
-    challenger = world.carries(Alias.CHALLENGER)
-    assert challenger is not None
-    assert world.aliases() == (1, challenger, None)
-    assert await world.events("retraining.finished") == 2, "the first champion's, and one for the episode"
-    assert len(bootstrap.registry_of(world.settings).versions()) == 2
-    assert await world.pool.fetchval("select count(*) from gate_results where subject = 'episode 1' and passed") >= 15
-    assert await world.pool.fetchval("select count(*) from model_baselines") == 2
-
-    await world.ask("promotion", version=challenger, champion=1)
-    for death in ("alias-2", "record"):  # the unit tests try every step'
-        await world.dies(death)
-    with world.trainer():
-        assert (await world.answer("promotion"))["outcome"] == "done"
-    assert world.aliases() == (challenger, 1, 1)
-    assert await world.events("model.promoted") == 2
-
-    await world.ask("rollback", version=1, champion=challenger)
-    for death in ("alias-1", "answer"):
-        await world.dies(death)
-    with world.trainer():
-        assert (await world.answer("rollback"))["outcome"] == "done"
-    assert world.aliases() == (1, None, None)
-    assert await world.events("model.rolled_back") == 1
-    assert world.champions == {1, challenger}, "at no moment is there no champion"
-
-    told = await asyncio.to_thread(world.tripcast, "history", "--json")
-    assert (told["champion"]["kind"], told["champion"]["details"]["request"]) == ("model.rolled_back", "episode 1")
-    assert [(each["kind"], each["outcome"]) for each in told["requests"]] == [
-        ("retraining", "registered"),
-        ("promotion", "done"),
-        ("rollback", "done"),
-    ]
-
-
-async def test_five_trainers_do_one_job_for_one_episode_and_refuse_poison(world: World) -> None:
-    await world.ask("retraining", as_of=AS_OF)
-    trainers = [world.start("register", "one training died") for _ in range(5)]
-    assert (await world.answer("retraining"))["outcome"] == "registered"
-    assert (world.folder / "one training died").exists(), "it was started again"
-    assert world.aliases() == (1, 2, None)
-    assert len(bootstrap.registry_of(world.settings).versions()) == 2
-    assert await world.pool.fetchval("select count(*) from training_runs") == 2
-    assert await world.events("retraining.finished") == 2
-
-    await double(world.pool, since=UNTIL - np.timedelta64(9, "D"))
-    await world.ask("retraining", "episode 2", as_of=AS_OF)
-    answer = await world.answer("retraining", "episode 2")
-    assert answer["outcome"] == "refused"
-    assert answer["reason"].startswith("speed of labels: the newest labels mean")
-    assert world.aliases() == (1, 2, None)
-    refused = await world.pool.fetchrow("select gate, numbers from gate_results where not passed")
-    assert refused is not None
-    assert refused["gate"] == "speed of labels"
-    assert 0.4 < json.loads(refused["numbers"])["ratio"] < 0.55
-
-    for trainer in trainers:
-        trainer.terminate()
-        await asyncio.to_thread(trainer.wait, 20)
-    logs = "".join(path.read_text() for path in world.folder.glob("trainer-*.log"))
-    assert logs.count("request_answered") == 2
 
 
 async def double(pool: Pool, since: np.datetime64) -> None:
