@@ -21,6 +21,7 @@ from schemas.topics import MAX_RECORD_BYTES
 log = structlog.get_logger("tripcast.kafka")
 
 MOST_BATCH_BYTES = 4 * MAX_RECORD_BYTES  # of an opened batch; producers close theirs at 1 MB and less, which open to some MB
+GUESSED_RATIO = 12  # of what is opened to what is compressed; trips have 4 to 6
 MOST_BLOCK_BYTES = 2 * MAX_RECORD_BYTES  # opened of one fetch; then the rest is fetched again
 HEADER_BYTES = _DefaultRecordBatchPy.HEADER_STRUCT.size
 ATTRIBUTES_AT = _DefaultRecordBatchPy.ATTRIBUTES_OFFSET
@@ -101,11 +102,15 @@ def _unsnapped(body: memoryview, _codec: int) -> bytes | None:
 
 
 def _filled(body: memoryview, codec: int) -> memoryview | None:
-    space = bytearray(MOST_BATCH_BYTES)  # the machine gives memory to the pages that are written
-    try:
-        return memoryview(space)[: INTO[codec].decompress_into(body, space)]
-    except cramjam.DecompressionError:  # the broker has opened it before it took it: only the size can be wrong
-        return None
+    size = GUESSED_RATIO * len(body)
+    while True:
+        space = bytearray(min(size, MOST_BATCH_BYTES))
+        try:
+            return memoryview(space)[: INTO[codec].decompress_into(body, space)]
+        except cramjam.DecompressionError:  # the broker has opened it before it took it: only the size can be wrong
+            if size >= MOST_BATCH_BYTES:
+                return None
+            size *= GUESSED_RATIO
 
 
 def _snappy_blocks(body: memoryview) -> Iterator[memoryview]:
