@@ -28,11 +28,11 @@ def expect_state(page: Page, state: str, patience_ms: float | None = None) -> No
     expect(pill(page)).to_have_attribute("data-state", state, timeout=patience_ms)
 
 
-def seconds_until(page: Page, state: str, cause: Callable[[], object]) -> float:
+def seconds_until(page: Page, state: str, cause: Callable[[], object], patience_ms: float | None = None) -> float:
     """From the cause to the pill that tells of it, by the browser's clock. What was promised is told, not asserted."""
     page.evaluate(RECORD)
     began = page.evaluate("Date.now()")
     cause()
-    expect_state(page, state)
+    expect_state(page, state, patience_ms)
     seconds: float = (page.evaluate(FIRST_SINCE, [state, began]) - began) / 1000
     return seconds

@@ -1,0 +1,176 @@
+"""Promise 22: the board outlives the faults 4, 6, 7 and 8: no 500, its pill right within 3 s, and it recovers by itself."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from playwright.sync_api import Page
+from prometheus_client.parser import text_string_to_metric_families
+
+from adapters.postgres.migrate import migrate
+from cli.embedded.bootstrap import embedded_kafka, embedded_postgres
+from cli.embedded.ports import free_ports
+from cli.embedded.postgres import API, BOARD, OWNER, WORKER
+from cli.embedded.secrets import Secrets
+from tests.browser.background import Background
+from tests.browser.conftest import HOW, background, browser, found_program, page, watch  # noqa: F401 - fixtures
+from tests.browser.pill import expect_state, seconds_until
+from tests.browser.system import Logins, System, new_system
+from tests.chaos.report import Report
+from tests.chaos.servers import Server
+from tests.running import World
+
+pytestmark = [
+    pytest.mark.chaos,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(found_program() is None and not os.environ.get("REQUIRE_BROWSER"), reason=HOW),
+]
+RIGHT_SECONDS, RECOVERY_SECONDS = 3.0, 15.0
+PATIENCE_MS = 60_000.0
+SESSION = "select pid from pg_stat_activity where usename = $1 order by backend_start desc limit 1"
+T = TypeVar("T")
+
+
+class Elsewhere:
+    """Runs what must not meet the browser's event loop in a thread of its own, which lives as long as what it has started."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1)
+
+    def __call__(self, work: Callable[..., T], *arguments: object) -> T:
+        return self._pool.submit(work, *arguments).result()
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the system runs on, and can lose."""
+
+    elsewhere: Elsewhere
+    database: Server
+    broker: Server
+    logins: Logins
+    kafka: str
+
+    def lose(self, server: Server) -> Callable[[], None]:
+        """Kill it."""
+        return lambda: self.elsewhere(server.kill)
+
+    def regain(self, server: Server) -> Callable[[], None]:
+        """Start it on the same data."""
+        return lambda: self.elsewhere(server.start)
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    folder, elsewhere = tmp_path_factory.mktemp("machine"), Elsewhere()
+    made = elsewhere(_machine, folder, elsewhere)
+    yield made
+    elsewhere(made.database.stop)
+    elsewhere(made.broker.stop)
+
+
+def _machine(folder: Path, elsewhere: Elsewhere) -> Machine:
+    one, two, three = free_ports(3)
+    postgres = embedded_postgres(folder / "postgres", folder / "postgres.log", one, Secrets(folder / "secrets.env"))
+    kafka = embedded_kafka(folder / "kafka", folder / "kafka.log", two, three)
+    database, broker = Server(postgres), Server(kafka)
+    migrate(postgres.address(OWNER, OWNER))
+    logins = Logins(*(postgres.address(user, OWNER) for user in (OWNER, WORKER, API, BOARD)))
+    return Machine(elsewhere, database, broker, logins, kafka.address)
+
+
+@pytest.fixture(scope="module")
+def system(machine: Machine, background: Background, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:  # noqa: F811
+    """All roles run, and trips come in."""
+    world = World(machine.kafka, machine.logins.owner, "board-", tmp_path_factory.mktemp("board"), [])
+    background.run(world.prepare())
+    system = new_system(background, world, machine.logins)
+    try:
+        system.heal()
+        system.crown()
+        system.start("worker", "api", "dashboard")
+        yield system
+    finally:
+        system.end()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A page that is open through a fault, and the line that is told of it."""
+
+    page: Page
+    system: System
+    report: Report
+
+    def fault(self, state: str, cause: Callable[[], object]) -> None:
+        """The pill must say so in time."""
+        self._within("pill_s", seconds_until(self.page, state, cause), RIGHT_SECONDS)
+
+    def healed(self, cause: Callable[[], object]) -> None:
+        """From the end of `cause` on the pill is live again in time."""
+        cause()
+        took = seconds_until(self.page, "live", lambda: None, PATIENCE_MS)
+        self.report.recovery_s = round(took, 1)
+        self._within("live_again_s", took, RECOVERY_SECONDS)
+
+    def no_500(self) -> None:
+        """Neither of the board, whose errors a browser would log (see `page`), nor of the API."""
+        families = text_string_to_metric_families(self.system.ask("/metrics").text)
+        samples = [each for family in families for each in family.samples if each.name == "tripcast_api_requests_total"]
+        assert samples
+        assert [each.labels for each in samples if each.labels["status"] == "500"] == []
+        assert "Traceback" not in self.page.locator("body").inner_text()
+
+    def _within(self, name: str, took: float, promised: float) -> None:
+        self.report.measured[name] = round(took, 1)
+        if self.report.full:
+            assert took <= promised, f"{name}: {took:.1f}; promised are {promised:.0f}"
+
+
+@pytest.fixture
+def seen(system: System, page: Page, report: Report) -> Iterator[Seen]:  # noqa: F811
+    system.flow()
+    page.goto("/")
+    expect_state(page, "live", PATIENCE_MS)
+    seen = Seen(page, system, report)
+    yield seen
+    seen.no_500()
+    assert all(process.poll() is None for process in system.processes.values())
+
+
+@pytest.mark.promise(22)
+def test_a_killed_database_is_told_and_come_back_from(seen: Seen, machine: Machine) -> None:
+    seen.report.fault = "the board open: PostgreSQL killed and started"
+    seen.fault("database_unreachable", machine.lose(machine.database))
+    seen.healed(machine.regain(machine.database))
+
+
+@pytest.mark.promise(22)
+def test_a_killed_backend_is_come_back_from(seen: Seen) -> None:
+    seen.report.fault = "the board open: SIGKILL to the session that it reads by; PostgreSQL recovers"
+    [row] = seen.system.sql(SESSION, BOARD)
+    seen.fault("database_unreachable", lambda: os.kill(row["pid"], signal.SIGKILL))
+    seen.healed(lambda: None)
+
+
+@pytest.mark.promise(22)
+def test_a_silent_network_is_told_and_come_back_from(seen: Seen) -> None:
+    seen.report.fault = "the board open: everything to and from the database swallowed for 10 s"
+    system = seen.system
+    seen.fault("database_unreachable", lambda: system.background.run(system.proxy.swallow()))
+    seen.page.wait_for_timeout(10_000 if seen.report.full else 1_000)  # the fault lasts
+    seen.healed(system.heal)
+
+
+@pytest.mark.promise(22)
+def test_a_killed_broker_is_told_and_come_back_from(seen: Seen, machine: Machine) -> None:
+    seen.report.fault = "the board open: the broker killed and started"
+    seen.system.cease()
+    seen.fault("stale", machine.lose(machine.broker))
+    machine.regain(machine.broker)()
+    seen.healed(seen.system.flow)
