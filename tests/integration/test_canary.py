@@ -113,7 +113,8 @@ async def _unseen(world: World, newest: datetime, flown: Sequence[datetime]) -> 
         found = await ScoredHistory(pool, grid).newest_pickups(1, dict.fromkeys(range(PARTITIONS), 10_000))
         assert max(found.values()).item() == newest.replace(tzinfo=None)
         assert {row.trip_id.partition("-")[0] for row in await LatestRows(pool, grid)(1, PARTITIONS)} == {"t3"}
-        assert len((await trip_sample(pool)).trips) == 300
+        sample = await trip_sample(pool)
+        assert (len(sample.trips), sample.total) == (300, 300)
         first, until_ = (int(each.timestamp() // 60) for each in flown)
         async with connected(pool) as connection:
             assert await expire(connection, first, until_ + 1, until_ + 2) == 0

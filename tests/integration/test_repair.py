@@ -135,7 +135,10 @@ async def test_rows_of_every_kind_are_put_back_as_they_were(world: Repaired) -> 
     ids = [row["trip_id"] for row in victims]
     await world.rows("delete from trips where trip_id = any($1::text[])", ids)
     await world.rows("delete from predictions where role = 'champion' and trip_id = any($1::text[])", ids[:15])  # five stay
-    await world.rows("delete from completions where trip_id = any($1::text[])", [before["completions"][3][0], *ids[:4]])
+    early = await world.rows("select trip_id from completions where early limit 3")
+    assert len(early) == 3
+    ended = [before["completions"][3][0], *ids[:4], *(row[0] for row in early)]
+    await world.rows("delete from completions where trip_id = any($1::text[])", ended)
     await world.rows("delete from dead_letters")
     await world.rows("delete from skipped_records")
     report = await world.audited()
