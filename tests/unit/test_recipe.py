@@ -1,8 +1,9 @@
 """What a training learns from and what it is judged by."""
 
 import numpy as np
+import pytest
 
-from batch.recipe import OLDER_WEIGHT, Break, Recipe, recipe_of
+from batch.recipe import OLDER_WEIGHT, Break, Pickups, Recipe, recipe_by_pickup, recipe_of
 from domain.entities.trips import Floats
 
 HOUR = np.timedelta64(3_600_000_000, "us")
@@ -121,3 +122,25 @@ def corrections(log_ratio: Floats, new: np.ndarray, *groups: np.ndarray) -> Floa
     answers = (seconds / np.exp(log_ratio)).astype(np.float32)
     lesson = recipe_of(pickup_at, seconds, change=Break(PICKUPS[5000], answers, groups)).everything
     return np.asarray(np.log(lesson.seconds[: int((~new).sum())] / 600.0))
+
+
+def test_a_recipe_by_pickup_divides_as_the_one_by_rows_and_says_so_to_others() -> None:
+    order = np.argsort(PICKUPS, kind="stable")
+    pickups, seconds = PICKUPS[order], SECONDS[order]
+    by_rows, by_pickup = recipe_of(pickups, seconds), recipe_by_pickup(pickups, seconds)
+    assert np.array_equal(by_pickup.held_out, by_rows.held_out)
+    assert np.array_equal(by_pickup.learned.rows, by_rows.learned.rows)
+    assert np.array_equal(by_pickup.everything.rows, by_rows.everything.rows)
+    for lesson in (by_pickup.learned, by_pickup.everything, by_pickup.common):
+        assert lesson.pickups is not None
+        assert np.array_equal(np.flatnonzero(lesson.pickups.among(pickups)), lesson.rows)
+    assert not np.intersect1d(by_pickup.common.rows, by_pickup.usual).size
+    assert len(by_pickup.common.rows) + len(by_pickup.usual) == len(pickups)
+    assert len(by_pickup.usual) == pytest.approx(len(by_rows.usual), rel=0.1)
+
+
+def test_a_share_of_instants_is_drawn_evenly_through_the_day() -> None:
+    seconds = np.datetime64("2025-03-01T00:00:00", "us") + np.arange(86_400) * np.timedelta64(1, "s")
+    kept = Pickups(without=0.2).among(seconds)
+    by_hour = kept.reshape(24, 3600).mean(axis=1)
+    assert np.all(np.abs(by_hour - 0.8) < 0.03)
