@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
@@ -78,12 +79,14 @@ def surroundings(postgres_server: EmbeddedPostgres, tmp_path: Path, monkeypatch:
 
 async def test_roles_for_which_everything_fails_tell_no_secret(surroundings: dict[str, str], tmp_path: Path) -> None:
     put_model(tmp_path / "data" / "models")
-    ports = dict(zip(("api", "worker", "trainer"), free_ports(3), strict=True))
+    ports = dict(zip(("api", "worker", "trainer", "board"), free_ports(4), strict=True))
     said = {role: tmp_path / f"{role}.log" for role in ports}
+    surroundings["TRIPCAST_API"] = f"http://{HOST}:{ports['api']}"
     running = [_start(role, port, said[role], surroundings) for role, port in ports.items()]
     try:
         async with httpx.AsyncClient(timeout=10) as client:
             await until(lambda: _complains(client, ports))
+            assert [_listens(process) for process in running] == [[(HOST, port)] for port in ports.values()]
             for port in ports.values():
                 for path in GETS:
                     answer = await client.get(f"http://{HOST}:{port}{path}")
@@ -94,17 +97,18 @@ async def test_roles_for_which_everything_fails_tell_no_secret(surroundings: dic
             process.terminate()
         for process in running:
             process.wait(DEADLINE_SECONDS)
-    for log in said.values():
+    for role, log in said.items():
         text = log.read_text()
-        assert "postgres" in text.lower(), "it has tried"
+        assert role == "board" or "postgres" in text.lower(), "it has tried"
         assert SECRET not in text, [line for line in text.splitlines() if SECRET in line][:3]
 
 
 def _start(role: str, port: int, log: Path, settings: dict[str, str]) -> "subprocess.Popen[bytes]":
+    command = {"board": "dashboard"}.get(role, role)
     own = {f"TRIPCAST_{role.upper()}_PORT": str(port), "TRIPCAST_LOG_FORMAT": "console" if role == "api" else "json"}
     with log.open("wb") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "cli", role],
+            [sys.executable, "-m", "cli", command],
             cwd=REPOSITORY,
             env={**os.environ, **settings, **own},
             stdout=output,
@@ -113,12 +117,20 @@ def _start(role: str, port: int, log: Path, settings: dict[str, str]) -> "subpro
 
 
 async def _complains(client: httpx.AsyncClient, ports: dict[str, int]) -> bool:
-    """Whether each is up and says that it is not ready."""
+    """Whether each is up and says that it is not ready; the board, that it is alive."""
+    paths = {role: "livez" if role == "board" else "readyz" for role in ports}
     try:
-        return [(await client.get(f"http://{HOST}:{port}/readyz")).status_code for port in ports.values()] == [503] * len(ports)
+        answers = {role: (await client.get(f"http://{HOST}:{port}/{paths[role]}")).status_code for role, port in ports.items()}
     except httpx.TransportError:
         await asyncio.sleep(0.2)
         return False
+    return answers == {"api": 503, "worker": 503, "trainer": 503, "board": 200}
+
+
+def _listens(process: "subprocess.Popen[bytes]") -> list[tuple[str, int]]:
+    """Where: Faust's own web server would be here too."""
+    found = psutil.Process(process.pid).net_connections("inet")
+    return sorted({(each.laddr.ip, each.laddr.port) for each in found if each.status == psutil.CONN_LISTEN})
 
 
 @pytest.mark.parametrize(
