@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,17 +11,25 @@ import numpy as np
 import pytest
 
 from batch import bootstrap
+from domain.city.city import City, CityTrips
+from domain.features import CityClock
 from domain.loop.episodes import LOCAL_CHANGE, WORLD_CHANGE
 from domain.policy import Policy, Retraining
+from schemas.events import TripCompleted, TripStarted
 from tests.backtests import DAY, HOUR, START, Weeks, kinds
+from tests.chaos.conftest import verdict
+from tests.chaos.journal import Journal
+from tests.chaos.load import AT_ONCE, DRAIN_SECONDS, send
 from tests.chaos.report import Report
-from tests.chaos.trainers import AS_OF, UNTIL, Trainers, double, trained
+from tests.chaos.trainers import AS_OF, UNTIL, Trainers, double, trained, usable
+from tests.running import events_of, stop, until, world_of
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
 NOON = START + DAY  # of a weekday, when it began
 # Labels of the city within which a shift is confirmed; docs/closed-loop.md states them.
 WITHIN = {(1.5, None): 600, (1.25, None): 8_000, (1.5, "midtown"): 4_000, (1.25, "midtown"): 20_000}
 COOLDOWN_HOURS = 48
+Events = list[TripStarted | TripCompleted]
 
 
 @pytest.fixture
@@ -68,6 +77,56 @@ def test_a_city_that_flaps_gets_one_retraining_a_cooldown(report: Report) -> Non
     report.measured["retrainings_in_ten_flapping_days"] = len(asked)
     assert asked
     assert all(later - earlier >= COOLDOWN_HOURS * 60 for earlier, later in itertools.pairwise(asked))
+
+
+@pytest.mark.promise(18)
+async def test_five_workers_that_see_one_drift_ask_once(
+    kafka_address: str, database: str, topic_prefix: str, tmp_path: Path, report: Report
+) -> None:
+    report.fault = "durations doubled after two days, seen by five workers; whoever hosts the loop is killed"
+    journal = Journal()
+    async with world_of(kafka_address, database, topic_prefix, tmp_path) as stream:
+        workers = [stream.start_worker() for _ in range(5)]
+        calm, changed = _two_days_and_two_more()
+        await send(stream.kafka, f"{stream.prefix}trip-events", calm, journal, AT_ONCE)
+        await stream.drained(DRAIN_SECONDS)
+        host = next(worker for worker in workers if worker.events("monitor_took_over"))
+        host.signal(signal.SIGKILL)
+        await send(stream.kafka, f"{stream.prefix}trip-events", changed, journal, AT_ONCE)
+        await stream.drained(DRAIN_SECONDS)
+
+        async def asked() -> bool:
+            return await stream.count("loop_requests") > 0
+
+        await until(asked, 90)
+        for worker in workers:
+            await asyncio.to_thread(stop, worker)
+        rows = await stream.rows("select kind, subject from loop_requests")
+        assert [tuple(row) for row in rows] == [("retraining", "episode 1")]
+        assert len(await stream.rows("select 1 from lifecycle_events where kind = 'drift.confirmed'")) == 1
+        hosts = [worker for worker in workers if worker.events("monitor_took_over")]
+        report.measured["hosts_of_the_loop"] = len(hosts)
+        assert len(hosts) > 1, "another one has taken over"
+        report.judged(await verdict(stream, journal), journal)
+
+
+def _two_days_and_two_more() -> tuple[Events, Events]:
+    """Starts and ends in event time's order; from the third day on trips take twice as long."""
+    until_day = np.datetime64("2026-03-05T05:00:00", "us")
+    days = list(City(5, CityClock()).history(16_000, until_day, 4))
+    return _in_order(days[:2], 1), _in_order(days[2:], 2)
+
+
+def _in_order(days: list[CityTrips], factor: int) -> Events:
+    found: list[tuple[np.datetime64, TripStarted | TripCompleted]] = []
+    for day in days:
+        trips, completions = usable(day.trips, day.completions)
+        started, _ = events_of(trips)
+        took = (completions.dropoff_at - trips.pickup_at) * factor
+        for event, pickup_at, seconds in zip(started, trips.pickup_at, took, strict=True):
+            end = TripCompleted(event.trip_id, event.pickup_at, event.pickup_at + seconds.item())
+            found += [(pickup_at, event), (pickup_at + seconds, end)]
+    return [event for _, event in sorted(found, key=lambda each: each[0])]
 
 
 @pytest.mark.promise(18, short=True)

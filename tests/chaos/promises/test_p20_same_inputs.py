@@ -49,6 +49,7 @@ NIGHTS = (
     "2016-06-01T00:00:00",
 )
 AREA = ServiceArea()
+TOGETHER = 997
 ALONE = 50  # trips that are also asked for one by one
 ASKED = "select trip_id, role::text, duration_seconds from predictions"
 
@@ -146,13 +147,6 @@ class Case:
 
         await until(does)
 
-    async def asked(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        async with httpx.AsyncClient(base_url=f"http://{HOST}:{self.api.port}", timeout=60) as client:
-            answer = await client.post(path, json=body)
-        assert answer.status_code == 200, answer.text
-        document: dict[str, Any] = answer.json()
-        return document
-
 
 @pytest.fixture
 async def case(world: World, mlflow_address: str, stack_folder: Path, tmp_path: Path) -> Case:
@@ -225,13 +219,20 @@ async def _as_the_stream_scored(case: Case, by_id: dict[str, int]) -> dict[int, 
 async def _as_the_api_answers(case: Case, trips: TripColumns) -> NDArray[np.uint32]:
     """All in batches, some alone as well; every other pickup is told in the city's time."""
     bodies = [_local(body) if row % 2 else body for row, body in enumerate(bodies_of(trips))]
-    answers = [
-        await case.asked("/predict/batch", {"trips": bodies[first : first + 997]}) for first in range(0, len(bodies), 997)
-    ]
+    async with httpx.AsyncClient(base_url=f"http://{HOST}:{case.api.port}", timeout=60) as client:
+        batches = [{"trips": bodies[first : first + TOGETHER]} for first in range(0, len(bodies), TOGETHER)]
+        answers = [await _asked(client, "/predict/batch", batch) for batch in batches]
+        alone = [await _asked(client, "/predict", body) for body in bodies[:ALONE]]
     found = bits([each["duration_seconds"] for answer in answers for each in answer["predictions"]])
-    alone = [await case.asked("/predict", body) for body in bodies[:ALONE]]
     assert np.array_equal(bits([each["duration_seconds"] for each in alone]), found[:ALONE]), "alone and in a batch"
     return found
+
+
+async def _asked(client: httpx.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    answer = await client.post(path, json=body)
+    assert answer.status_code == 200, answer.text
+    document: dict[str, Any] = answer.json()
+    return document
 
 
 def _local(body: dict[str, Any]) -> dict[str, Any]:
