@@ -31,6 +31,7 @@ EXPIRED = "expired: retention has deleted them from the topic"
 ENDS_BELOW = "the broker's log ends below them"
 OTHER_TOPIC = "other topic: the one that they were read from was deleted or replaced"
 LOST = "expired: retention deleted them before they were read"
+OUTSIDE = "outside the offsets that were read: positions were changed by hand"
 TWICE = "accounted for twice: compare the rows, and delete the wrong one"
 NO_MODEL = "no neighbour names a model version that can be loaded"
 KIND = "stream.repaired"
@@ -77,8 +78,11 @@ class Repair:
             wanted = []
         elif wanted:
             wanted = await self._within_the_log(audit.partition, wanted, done)
-        if wanted or audit.unpredicted_at:
-            await self._restore(audit, await gather(self.events, audit.partition, wanted), done, who)
+        unpredicted = [offset for offset in audit.unpredicted_at if audit.start_offset <= offset < audit.next_offset]
+        _refuse(done, [(offset, offset) for offset in audit.unpredicted_at if offset not in unpredicted], OUTSIDE)
+        if wanted or unpredicted:
+            missing = await gather(self.events, audit.partition, wanted)
+            await self._restore((audit.source_id, audit.partition), missing, unpredicted, done, who)
         return done
 
     async def _within_the_log(self, partition: int, wanted: Sequence[Range], done: PartitionRepair) -> list[Range]:
@@ -87,28 +91,27 @@ class Repair:
         _refuse(done, [(max(first, end), last) for first, last in wanted if last >= end], ENDS_BELOW)
         return [(max(first, start), min(last, end - 1)) for first, last in wanted if last >= start and first < end]
 
-    async def _restore(self, audit: PartitionAudit, missing: Missing, done: PartitionRepair, who: Who) -> None:
-        now, unpredicted = datetime.now(UTC), audit.unpredicted_at
-        place = audit.source_id, audit.partition
+    async def _restore(
+        self, place: tuple[int, int], missing: Missing, unpredicted: Sequence[int], done: PartitionRepair, who: Who
+    ) -> None:
+        now, partition = datetime.now(UTC), place[1]
         first = min([*missing.records, *(hole.first_offset for hole in missing.holes), *unpredicted])
         last = max([*missing.records, *(hole.last_offset for hole in missing.holes), *unpredicted])
         below = (await self.store.neighbours(*place, [first])).get(first)
         since = below.scored_at if below is not None and below.offset < first else None
-        refused = await self.published.refusals(audit.partition, missing.records, since) if missing.records else {}
+        refused = await self.published.refusals(partition, missing.records, since) if missing.records else {}
         undecided = [record for offset, record in missing.records.items() if offset not in refused]
-        decoded = decode({audit.partition: undecided}, self.rules, now, self.decode_one)
+        decoded = decode({partition: undecided}, self.rules, now, self.decode_one)
         stored = await self.store.trips_at(*place, unpredicted)
         answered = await self.remake(*place, _together(decoded, stored), since)
         _refuse(done, [(offset, offset) for offset in answered.without], NO_MODEL)
         await self.output.quarantine(decoded.dead_letters)  # found nowhere, so said once more, before it is a row
-        batch = _batch(Span(audit.partition, first, last + 1), decoded, set(answered.without), now)
+        batch = _batch(Span(partition, first, last + 1), decoded, set(answered.without), now)
         batch = replace(batch, dead_letters=(*refused.values(), *decoded.dead_letters), skipped=missing.holes)
         remade = Remade(batch, tuple(answered.answers), frozenset(stored.trips.trip_id.tolist()))
         _note(done, missing, unpredicted, answered)
         event = _event(done, who, now)
-        done.restored = await self.store.restore(
-            audit.source_id, remade, _Refusing(missing, audit.partition, self.output), event
-        )
+        done.restored = await self.store.restore(place[0], remade, _Refusing(missing, partition, self.output), event)
 
 
 @dataclass(frozen=True, slots=True)

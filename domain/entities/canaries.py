@@ -35,7 +35,8 @@ def route_within(south: float, north: float, west: float, east: float) -> Route:
 
 def named_so(trip_ids: Strings) -> NDArray[np.bool_] | None:
     """Mask of shape (n,) of ids with the prefix; None, found at once, when there is none."""
-    if f"\n{PREFIX}" not in "\n".join(("", *trip_ids)):
+    joined = "\n".join(trip_ids.tolist())
+    if f"\n{PREFIX}" not in joined and not joined.startswith(PREFIX):
         return None
     return np.fromiter((trip_id.startswith(PREFIX) for trip_id in trip_ids), np.bool_, len(trip_ids))
 

@@ -170,14 +170,18 @@ async def test_what_is_not_published_any_more_is_scored_by_the_neighbours_versio
     before = await world.snapshot()
     await _expired(world, "trip-predictions")
     await world.rows(
-        """with edges as (select partition, unnest(array[min(record_offset), max(record_offset)]) as at from trips group by 1),
+        """with edges as (
+            select partition, unnest(array[
+                min(record_offset), max(record_offset), max(record_offset) filter (where model_version = 1)
+            ]) as at from predictions where role = 'champion' group by 1
+        ),
         gone as (
             delete from predictions where role = 'champion' and (partition, record_offset) in (select * from edges)
             returning trip_id
         ) delete from trips where trip_id in (select trip_id from gone)"""
     )
     done = await world.repaired()
-    assert _put_back(done) == Restored(trips=6, predictions=6)
+    assert _put_back(done) == Restored(trips=9, predictions=9)
     assert all(each.versions == [1, 2] for each in done)
     after = await world.snapshot()
     moments = [(row[:7], row[8:]) for row in before["predictions"]]  # all but scored_at, which is the repair's
@@ -189,12 +193,15 @@ async def test_what_is_not_published_any_more_is_scored_by_the_neighbours_versio
 async def test_what_cannot_be_put_back_says_why_and_stays_a_fault(world: Repaired) -> None:
     [victim] = await world.rows("delete from completions where trip_id = (select min(trip_id) from completions) returning *")
     await world.rows("delete from predictions where role = 'champion' and partition = 2")
+    await world.rows("delete from predictions where role = 'champion' and partition = 1")
+    await world.rows("delete from stream_offsets where partition = 1")
     await _expired(world, "trip-predictions")
     await _expired(world, "trip-events")
     done = await world.repaired(Shelf(lost=(1, 2)))
     whys = {(each.partition, each.why.partition(":")[0]) for one in done for each in one.unrepairable}
     assert (victim["partition"], "expired") in whys
     assert (2, "no neighbour names a model version that can be loaded") in whys
+    assert (1, "outside the offsets that were read") in whys
     report = await world.audited()
     assert not report.ok
 
