@@ -29,6 +29,7 @@ from domain.quality import TripRules
 from tests.running import REPOSITORY, until
 
 UNTIL = np.datetime64("2026-03-01T05:00:00", "us")
+DEADLINE_SECONDS = 240.0  # of what takes seconds on a quiet machine
 AS_OF = int(UNTIL.astype("datetime64[m]").astype(np.int64))
 ASK = "insert into loop_requests (kind, subject, reason, body, event_at) values ($1, $2, 'drift', $3, now())"
 
@@ -91,7 +92,7 @@ class Trainers:
     async def dies(self, death: str) -> None:
         """Run a trainer until it has killed itself."""
         process = self.start(death)
-        code = await asyncio.to_thread(process.wait, 60)
+        code = await asyncio.to_thread(process.wait, DEADLINE_SECONDS)
         assert code == -9, f"it lived through {death}: {code}"
         self.champions.add(self.carries(Alias.CHAMPION))
 
@@ -103,7 +104,7 @@ class Trainers:
             query = "select outcome is not null from loop_requests where kind = $1 and subject = $2"
             return bool(await self.pool.fetchval(query, kind, subject))
 
-        await until(answered, 120)
+        await until(answered, DEADLINE_SECONDS)
         query = "select outcome from loop_requests where kind = $1 and subject = $2"
         outcome: dict[str, Any] = json.loads(await self.pool.fetchval(query, kind, subject))
         return outcome
@@ -139,8 +140,8 @@ async def trained(database: str, mlflow: str, kafka: str, prefix: str, folder: P
         for trips, completions in days[:20]:
             await History(pool).add(trips, completions)
         with world.trainer():
-            await until(lambda: asyncio.to_thread(lambda: world.carries(Alias.CHAMPION) == 1), 120)
-            await until(lambda: happened(world, "retraining.finished"), 30)
+            await until(lambda: asyncio.to_thread(lambda: world.carries(Alias.CHAMPION) == 1), DEADLINE_SECONDS)
+            await until(lambda: happened(world, "retraining.finished"), DEADLINE_SECONDS)
         for trips, completions in days[20:]:
             await History(pool).add(trips, completions)
         yield world

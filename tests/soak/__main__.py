@@ -6,6 +6,7 @@ Writes benchmarks/results/soak.json and the tables of docs/reliability.md; SOAK_
 import argparse
 import asyncio
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -32,6 +33,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="a folder for data and logs, which are kept")
     given = parser.parse_args()
     console = Console(highlight=False, markup=False)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells every attempt to reach a broker that we have killed
     with tempfile.TemporaryDirectory(prefix="tripcast-soak-") as temporary:
         folder = given.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)

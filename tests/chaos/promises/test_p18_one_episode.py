@@ -24,7 +24,7 @@ from tests.chaos.report import Report
 from tests.chaos.trainers import AS_OF, UNTIL, Trainers, double, trained, usable
 from tests.running import events_of, stop, until, world_of
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 NOON = START + DAY  # of a weekday, when it began
 # Labels of the city within which a shift is confirmed; docs/closed-loop.md states them.
 WITHIN = {(1.5, None): 600, (1.25, None): 8_000, (1.5, "midtown"): 4_000, (1.25, "midtown"): 20_000}

@@ -11,7 +11,7 @@ from domain.entities.models import Alias
 from tests.chaos.report import Report
 from tests.chaos.trainers import AS_OF, Trainers, trained
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 DAY = 24 * 60  # minutes, as requests state times
 KEEP = "create table kept_trips as table trips; create table kept_completions as table completions"
 RESTORE = """
