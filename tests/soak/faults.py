@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tests.soak.system import System
 
 QUIET_SHARE = 0.1  # of the whole, before the first fault
-MINUTES_A_ROUND = 15
+MINUTES_A_ROUND = 30
 
 
 @dataclass(frozen=True, slots=True)
