@@ -61,7 +61,7 @@ def _repaired(
         if report.ok or not any(each.restored.rows for each in done):
             break
     if not quiet:
-        Console().print(_repairs(every))
+        _tell(every)
         _show(report, silent)
     return every, report, silent
 
@@ -88,10 +88,13 @@ def _judge(report: AuditReport, unrepairable: Sequence[Unrepairable]) -> None:
 
 
 def _show(report: AuditReport, silent: str | None) -> None:
-    console = Console()
+    console = Console(soft_wrap=True, markup=False, highlight=False)
     console.print(_table(report.partitions))
+    for partition in report.partitions:
+        for fault in partition.faults():
+            console.print(f"{partition.topic}/{partition.partition}: {fault}", style="bold red")
     if silent:
-        console.print(f"unread: not known, {silent}", style="yellow", markup=False, highlight=False)
+        console.print(f"unread: not known, {silent}", style="yellow")
 
 
 def _document(report: AuditReport, silent: str | None, done: Sequence[PartitionRepair] | None) -> dict[str, object]:
@@ -122,19 +125,20 @@ def _table(partitions: Sequence[PartitionAudit]) -> Table:
             str(partition.dead_letters),
             ", ".join(f"{count} {reason}" for reason, count in partition.skipped.items()),
             "" if partition.unread is None else str(partition.unread),
-            "adds up" if partition.ok else "; ".join(partition.faults()),
+            "adds up" if partition.ok else "does not add up",
             style=None if partition.ok else "bold red",
         )
     return table
 
 
-def _repairs(done: Sequence[PartitionRepair]) -> Table:
-    table = Table("put back in", "trips", "completions", "predictions", "dead letters", "skipped", "", box=None, pad_edge=False)
+def _tell(done: Sequence[PartitionRepair]) -> None:
+    console = Console(soft_wrap=True, markup=False, highlight=False)
     for each in done:
-        put = each.restored
-        left = [f"unrepairable {one.first_offset} to {one.last_offset}, {one.why}" for one in each.unrepairable]
-        scored = [f"{put.original} predictions as published"] if put.original else []
-        scored += [f"{again} predictions scored again"] if (again := put.predictions - put.original) else []
-        numbers = (put.trips, put.completions, put.predictions, put.dead_letters, put.skipped)
-        table.add_row(f"{each.topic}/{each.partition}", *map(str, numbers), "; ".join([*scored, *left]))
-    return table
+        place, put = f"{each.topic}/{each.partition}", each.restored
+        again = put.predictions - put.original
+        console.print(
+            f"{place}: put back {put.trips} trips, {put.completions} completions, {put.original} predictions as published and "
+            f"{again} scored again, {put.dead_letters} dead letters, {put.skipped} skips"
+        )
+        for one in each.unrepairable:
+            console.print(f"{place}: unrepairable {one.first_offset} to {one.last_offset}, {one.why}", style="bold red")
