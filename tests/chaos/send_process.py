@@ -13,17 +13,17 @@ from tests.running import events_of
 from tests.trips import random_trips
 
 
-def a_day(trips: int) -> list[TripStarted | TripCompleted]:
-    """The starts and ends of one day, as they happen."""
-    chosen = random_trips(trips, seed=17, days=1)
-    started, completed = events_of(chosen.take(np.argsort(chosen.pickup_at)))
+def a_night(trips: int) -> list[TripStarted | TripCompleted]:
+    """The starts and ends of about six hours, as they happen."""
+    day = random_trips(4 * trips, seed=17, days=1)
+    started, completed = events_of(day.take(np.argsort(day.pickup_at)[:trips]))
     return sorted([*started, *completed], key=lambda event: getattr(event, "dropoff_at", event.pickup_at))
 
 
 async def main(kafka: str, topic: str, journal: str, trips: str) -> None:
     """Send all of it, and save what the broker has acknowledged."""
     sent = Journal()
-    await send(kafka, topic, a_day(int(trips)), sent, AT_ONCE)
+    await send(kafka, topic, a_night(int(trips)), sent, AT_ONCE)
     sent.save(Path(journal))
 
 

@@ -23,8 +23,8 @@ from tests.chaos.report import Report
 from tests.programs import needed
 from tests.running import DEADLINE_SECONDS, REPOSITORY, Worker, World, until, world_of
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
-TRIPS = 2_000
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
+TRIPS = 750
 HOUR = 3600
 RIGHT = (0, 0)
 SHIFTS = [RIGHT, (HOUR, 0), (-HOUR, 0), (0, HOUR), (0, -HOUR)]  # seconds, of the producer's clock and of the worker's
@@ -59,14 +59,14 @@ async def test_an_hour_ahead_or_behind_changes_no_window_no_step_and_no_row(
             seen[shifts] = [await world.rows(STEPS), await world.rows(MINUTES)]
             report.judged(await verdict(world, journal), journal)
     steps, minutes = seen[RIGHT]
-    assert len(steps) > 100
+    assert len(steps) > 50
     assert minutes
     assert {shifts: found == seen[RIGHT] for shifts, found in seen.items()} == dict.fromkeys(SHIFTS, True)
     report.measured |= {"steps": len(steps), "minutes": len(minutes)}
 
 
 async def _run(world: World, producer_s: int, worker_s: int) -> Journal:
-    """One day, sent and taken in with these clocks; the clocks were really wrong, and no metric says less than nothing."""
+    """Six hours, sent and taken in with these clocks; the clocks were really wrong, and no metric says less than nothing."""
     journal = world.folder / "journal"
     with world.worker(**_clock(worker_s)) as worker:
         command = [sys.executable, "-m", "tests.chaos.send_process", world.kafka, f"{world.prefix}trip-events", str(journal)]
@@ -74,7 +74,7 @@ async def _run(world: World, producer_s: int, worker_s: int) -> Journal:
         sending = await asyncio.create_subprocess_exec(*command, str(TRIPS), cwd=REPOSITORY, env=environment)
         assert await asyncio.wait_for(sending.wait(), DEADLINE_SECONDS) == 0
         await world.drained(DRAIN_SECONDS)
-        await until(lambda: _is_taken_in(world), DRAIN_SECONDS)
+        await until(lambda: _is_taken_in(world), 2 * DRAIN_SECONDS)
         assert await asyncio.to_thread(_below_nothing, worker) == []
     [clocks] = await world.rows(CLOCKS)
     assert [float(found) for found in clocks] == pytest.approx([producer_s, worker_s], abs=60)
