@@ -1,7 +1,6 @@
 """Run a process to its end and say what it took; its peak memory is the kernel's word."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from batch.catalogue import discover
 from benchmarks.world import REPOSITORY, World
 
 SIDES = ("plain", "ours")
+POLL_SECONDS = 0.1  # the peak only grows, so that at most the last moment is missed
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +40,27 @@ def whole(world: World) -> Fit:
 
 def finished(world: World, *arguments: str) -> tuple[str, float, float]:
     """What a Python process printed, how many seconds it took, and its peak resident memory in MB."""
-    log = world.folder / "training.log"
-    started = time.perf_counter()
-    with log.open("wb") as errors:
+    log, said = world.folder / "training.log", world.folder / "training.out"
+    started, peak = time.perf_counter(), 0.0
+    with log.open("wb") as errors, said.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, *arguments], env=world.environment(), cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=errors
+            [sys.executable, *arguments], env=world.environment(), cwd=REPOSITORY, stdout=output, stderr=errors
         )
-        assert process.stdout is not None
-        said = process.stdout.read().decode()
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+        while process.poll() is None:
+            peak = max(peak, peak_mb(process.pid))
+            time.sleep(POLL_SECONDS)
     if process.returncode:
         raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode}: {log.read_text()[-2000:]}")
-    return said, time.perf_counter() - started, usage.ru_maxrss / 1024
+    return said.read_text(), time.perf_counter() - started, peak
+
+
+def peak_mb(pid: int) -> float:
+    """The most that a process has had resident so far, in MB; 0 when it has ended.
+
+    Not what `wait4` says: that begins with the memory of whoever started the process, which is more than a small one ever has.
+    """
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0.0)
