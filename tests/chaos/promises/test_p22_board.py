@@ -1,18 +1,22 @@
 """Promise 22: the board outlives the faults 4, 6, 7 and 8: no 500, its pill right within 3 s, and it recovers by itself."""
 
+import asyncio
 import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+import asyncpg
 import pytest
 from playwright.sync_api import Page
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.postgres.migrate import migrate
+from benchmarks.api.servers import Server as Watched
+from benchmarks.board.cost import cost_of
 from cli.embedded.bootstrap import embedded_kafka, embedded_postgres
 from cli.embedded.ports import free_ports
 from cli.embedded.postgres import API, BOARD, OWNER, WORKER
@@ -30,6 +34,8 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.skipif(found_program() is None and not os.environ.get("REQUIRE_BROWSER"), reason=HOW),
 ]
+VIEWERS = 20
+ALIKE = 1.25  # what is read only now and then may fall into one count and not into the other
 RIGHT_SECONDS, RECOVERY_SECONDS = 3.0, 15.0
 PATIENCE_MS = 60_000.0
 SESSION = "select pid from pg_stat_activity where usename = $1 order by backend_start desc limit 1"
@@ -55,14 +61,26 @@ class Machine:
     broker: Server
     logins: Logins
     kafka: str
+    log: Path  # of PostgreSQL, with every statement of the login that reads
+    lost: list[Server] = field(default_factory=list)
 
     def lose(self, server: Server) -> Callable[[], None]:
         """Kill it."""
-        return lambda: self.elsewhere(server.kill)
+
+        def kill() -> None:
+            self.lost.append(server)
+            self.elsewhere(server.kill)
+
+        return kill
 
     def regain(self, server: Server) -> Callable[[], None]:
         """Start it on the same data."""
-        return lambda: self.elsewhere(server.start)
+
+        def start() -> None:
+            self.elsewhere(server.start)
+            self.lost.remove(server)
+
+        return start
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +99,14 @@ def _machine(folder: Path, elsewhere: Elsewhere) -> Machine:
     database, broker = Server(postgres), Server(kafka)
     migrate(postgres.address(OWNER, OWNER))
     logins = Logins(*(postgres.address(user, OWNER) for user in (OWNER, WORKER, API, BOARD)))
-    return Machine(elsewhere, database, broker, logins, kafka.address)
+    asyncio.run(_log_statements(postgres.admin))
+    return Machine(elsewhere, database, broker, logins, kafka.address, postgres.log)
+
+
+async def _log_statements(admin: str) -> None:
+    connection = await asyncpg.connect(admin)
+    await connection.execute(f"alter role {BOARD} set log_statement = 'all'")
+    await connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -133,12 +158,15 @@ class Seen:
 
 
 @pytest.fixture
-def seen(system: System, page: Page, report: Report) -> Iterator[Seen]:  # noqa: F811
+def seen(system: System, machine: Machine, page: Page, report: Report) -> Iterator[Seen]:  # noqa: F811
     system.flow()
     page.goto("/")
     expect_state(page, "live", PATIENCE_MS)
     seen = Seen(page, system, report)
     yield seen
+    for server in list(machine.lost):  # of a test that failed
+        machine.regain(server)()
+    system.heal()
     seen.no_500()
     assert all(process.poll() is None for process in system.processes.values())
 
@@ -174,3 +202,20 @@ def test_a_killed_broker_is_told_and_come_back_from(seen: Seen, machine: Machine
     seen.fault("stale", machine.lose(machine.broker))
     machine.regain(machine.broker)()
     seen.healed(seen.system.flow)
+
+
+@pytest.mark.promise(22)
+def test_twenty_viewers_cost_the_database_what_one_costs(system: System, machine: Machine, report: Report) -> None:
+    report.fault = f"{VIEWERS} viewers instead of one"
+    system.flow()
+    api, board = (Watched(address, system.processes[role].pid) for role, address in _served(system).items())
+    one, many = (machine.elsewhere(cost_of, viewers, machine.log, api, board) for viewers in (1, VIEWERS))
+    report.measured |= {
+        "statements_per_s_1": round(one.statements, 1),
+        f"statements_per_s_{VIEWERS}": round(many.statements, 1),
+    }
+    assert many.statements <= one.statements * ALIKE
+
+
+def _served(system: System) -> dict[str, str]:
+    return {"api": system.api, "dashboard": system.board}
