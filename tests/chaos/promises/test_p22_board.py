@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import asyncpg
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.postgres.migrate import migrate
@@ -162,6 +162,8 @@ def seen(system: System, machine: Machine, page: Page, report: Report) -> Iterat
     system.flow()
     page.goto("/")
     expect_state(page, "live", PATIENCE_MS)
+    traffic = page.locator("#panel-traffic")  # the first drawing is the longest: let it be over, and the page move
+    expect(traffic).not_to_have_attribute("data-version", traffic.get_attribute("data-version") or "", timeout=PATIENCE_MS)
     seen = Seen(page, system, report)
     yield seen
     for server in list(machine.lost):  # of a test that failed
