@@ -13,12 +13,12 @@ from tests.chaos.trainers import AS_OF, Trainers, trained
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 DAY = 24 * 60  # minutes, as requests state times
-KEEP = "create table kept_trips as table trips; create table kept_completions as table completions"
+KEEP = "create table kept_completions as table completions"
 RESTORE = """
-update trips t set pickup_latitude = k.pickup_latitude, pickup_longitude = k.pickup_longitude
-from kept_trips k where k.trip_id = t.trip_id and k.pickup_at = t.pickup_at;
+delete from completions where trip_id like '%-flood-%';
+delete from trips where trip_id like '%-flood-%';
 update completions c set dropoff_at = k.dropoff_at
-from kept_completions k where k.trip_id = c.trip_id and k.pickup_at = c.pickup_at
+from kept_completions k where k.trip_id = c.trip_id and k.pickup_at = c.pickup_at and k.dropoff_at <> c.dropoff_at
 """
 FRESH = "pickup_at >= timestamptz '2026-03-01T05:00:00Z' - interval '9 days'"
 FLIPPED = f"""
@@ -32,10 +32,16 @@ update completions c set dropoff_at = c.pickup_at + other.took
 from ranked mine join ranked other on other.up = mine.down
 where c.trip_id = mine.trip_id and c.pickup_at = mine.pickup_at
 """
+NOTHING = "select 1"
 SCALED = f"update completions set dropoff_at = pickup_at + 2 * (dropoff_at - pickup_at) where {FRESH}"
 FLOODED = f"""
-update trips set pickup_latitude = 40.66, pickup_longitude = -73.78
-where {FRESH} and hashtext(trip_id) % 5 <> 0
+create temporary table flood on commit drop as
+select t.trip_id, t.pickup_at, t.trip_id || '-flood-' || n as copy from trips t, generate_series(1, 40) as n
+where {FRESH} and pickup_latitude between 40.62 and 40.67 and pickup_longitude between -73.83 and -73.74;
+insert into trips select (jsonb_populate_record(t, jsonb_build_object('trip_id', f.copy))).* from trips t
+join flood f using (trip_id, pickup_at);
+insert into completions select (jsonb_populate_record(c, jsonb_build_object('trip_id', f.copy))).* from completions c
+join flood f using (trip_id, pickup_at)
 """
 LEAKED = """
 update completions set dropoff_at = timestamptz '2026-03-01T06:00:00Z'
@@ -43,12 +49,12 @@ where pickup_at >= timestamptz '2026-03-01T05:00:00Z' - interval '5 days'
 """
 # What is done to the tables, what the request says, and how the refusal begins.
 POISONS: dict[str, tuple[str, dict[str, object], str]] = {
+    "one area flooded": (FLOODED, {}, "areas: "),
+    "stale": (NOTHING, {"as_of": AS_OF + 5 * DAY}, "newest label: "),
+    "too few": (NOTHING, {"exclude": [[0, AS_OF - DAY]]}, "rows: "),
+    "leaked future": (LEAKED, {}, "newest label: "),  # ends after the moment of asking are not read; the rest is stale
     "flipped": (FLIPPED, {}, "order of labels: "),
     "scaled": (SCALED, {}, "speed of labels: "),
-    "one area flooded": (FLOODED, {}, "areas: "),
-    "stale": ("", {"as_of": AS_OF + 5 * DAY}, "newest label: "),
-    "too few": ("", {"exclude": [[0, AS_OF - DAY]]}, "rows: "),
-    "leaked future": (LEAKED, {}, "newest label: "),  # ends after the moment of asking are not read; the rest is stale
 }
 
 
