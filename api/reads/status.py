@@ -9,7 +9,7 @@ from schemas.http.snapshot import State
 STALE = timedelta(seconds=10)  # without a new event; and how long offsets may stand still while events wait
 SILENT = timedelta(seconds=0.4)  # a worker that misses one look may be busy; and one that has just moved offsets is
 JUST_NOW = timedelta(seconds=1)
-GONE = timedelta(seconds=1)  # a broker that misses one look may be busy
+GONE = timedelta(seconds=0.4)  # as SILENT: a broker that misses one look may be busy
 BOOTING = timedelta(seconds=30)  # what does not answer so soon after the start may still be starting
 
 

@@ -72,7 +72,7 @@ EMPTY = {"events": False, "lag_events": 0, "last_event_at": None, "moved_at": No
         ({"worker_up": False, "ever_worker": False, "moved_at": ago(99), "worker_since": ago(3600)}, "worker_stopped"),
         ({"broker_up": False, "last_event_at": ago(11), "lag_events": 0}, "stale"),
         ({"broker_up": False, "broker_since": ago(1), "moved_at": ago(2)}, "stale"),
-        ({"broker_up": False, "broker_since": ago(0.5), "moved_at": ago(2)}, "live"),
+        ({"broker_up": False, "broker_since": ago(0.3), "moved_at": ago(2)}, "live"),
         ({"broker_up": False, "broker_since": ago(5), "moved_at": ago(0.5)}, "live"),
         ({"broker_up": False, "broker_since": ago(60), "moved_at": ago(60), "worker_up": False}, "stale"),
     ],
