@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from domain.entities.rejections import DeadLetter
 from domain.entities.streams import StreamSource
+from domain.entities.trips import Times
 from domain.tallies import ScoredTrips
 
 
@@ -124,8 +125,8 @@ class EventSource(Protocol):
 class ScoredHistory(Protocol):
     """What was scored before, as it is stored. Raises DatabaseUnreachable."""
 
-    async def scored(self, trip_ids: Sequence[str]) -> ScoredTrips:
-        """Those of these trips that a champion has scored, in any order; what came from files is not among them."""
+    async def scored(self, trip_ids: Sequence[str], pickup_at: Times) -> ScoredTrips:
+        """Those of these trips, with these pickups, that a champion has scored, in any order; what came from files is not among them."""
         ...
 
     async def newest_pickups(self, source_id: int, before: Mapping[int, int]) -> dict[int, np.datetime64]:

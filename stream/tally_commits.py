@@ -55,8 +55,10 @@ class TallyCommits:
     async def __call__(self, group: Group, caught_up: Mapping[int, bool]) -> bytes:
         """The encoded signal. `caught_up`: by partition, of all that have a span in the group."""
         gathered = await asyncio.to_thread(self._gather, group)
-        missing: list[str] = gathered.ended.trip_id[gathered.missing].tolist()
-        looked_up = await self.history.scored(missing) if missing else ScoredTrips.empty()
+        missing = gathered.ended.take(gathered.missing)
+        looked_up = ScoredTrips.empty()
+        if len(missing):
+            looked_up = await self.history.scored(missing.trip_id.tolist(), missing.pickup_at)
         await self._learn_newest(group)
         return await asyncio.to_thread(self._encode, group, gathered, looked_up, caught_up)
 

@@ -55,7 +55,12 @@ with made as (
         record_offset + 10000000, pickup_at from made where substr(trip_id, 6)::integer % 2 = 0
 )
 insert into predictions
-select trip_id, 'champion', 1, 'schema', 600, 400, 800, pickup_at, $2, partition, record_offset from made
+select trip_id, 'champion', 1, 'schema', 600, 400, 800, pickup_at, $2, partition, record_offset, pickup_at from made
+"""
+MONTHS = """
+select ensure_history_month(first::date) from generate_series(
+    date_trunc('month', ($1::timestamptz - $2 * interval '2 ms') at time zone 'UTC'), $1 at time zone 'UTC', interval '1 month'
+) as first
 """
 OFFSETS = """
 insert into stream_offsets (source_id, partition, start_offset, next_offset, published_offset)
@@ -72,6 +77,7 @@ async def fill(pool: Pool, minutes: int = MINUTES, trips: int = 60_000) -> datet
         for query in (QUALITY, PLACES, SERVICE, SIGNALS):
             await connection.execute(query, now, minutes, timeout=300)
         await connection.execute(CLOSED, now, source)
+        await connection.execute(MONTHS, now, trips)
         await connection.execute(TRIPS, now, source, trips, timeout=300)
         await connection.execute("analyze", timeout=300)
     return now - timedelta(seconds=0.002)

@@ -14,6 +14,8 @@ with accounted as (
     union all
     select source_id, partition, record_offset, record_offset, 'row' from completions where source_id is not null
     union all
+    select source_id, partition, record_offset, record_offset, 'row' from history_being_pruned()
+    union all
     select source_id, partition, record_offset, record_offset, 'dead letter' from dead_letters
     union all
     select source_id, partition, first_offset, last_offset, reason from skipped_records
@@ -56,7 +58,7 @@ where reason = 'lost' order by 2, 3, 4 limit $1)
 UNPREDICTED = f"""
 select t.source_id, t.partition, count(*) as trips, (array_agg(t.record_offset order by t.record_offset))[:{NAMED_RANGES}] as at
 from trips as t left join predictions as p
-    on p.trip_id = t.trip_id and p.role = 'champion'
+    on p.trip_id = t.trip_id and p.pickup_at = t.pickup_at and p.role = 'champion'
     and (p.source_id, p.partition, p.record_offset) = (t.source_id, t.partition, t.record_offset)
 where t.source_id is not null and p.trip_id is null
 group by 1, 2

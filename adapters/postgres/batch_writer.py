@@ -11,18 +11,20 @@ import numpy as np
 from asyncpg import Record
 
 from adapters.postgres.connection import Connection
+from adapters.postgres.months import windows_of
 from adapters.postgres.refused import insert_dead_letters, insert_ranges, insert_repeats
 from adapters.postgres.rows import completion_rows, prediction_rows, trip_rows
 from adapters.postgres.settling import Row, Stored, Verdict, odd_within, settle, starts_of
 from domain.entities.predictions import PredictionColumns
 from domain.entities.streams import BatchReceipt, EventBatch, ModelStamp, Span
-from domain.entities.trips import RecordColumns
+from domain.entities.trips import RecordColumns, Times
 from domain.errors import Fenced
 from domain.ports import Refuse
 
 # These tables are ahead of the planner's statistics by millions of rows. `lateral` with `offset 0` keeps it from joining the
-# other way round, and without sequential scans each look-up goes by key, at any size of the table.
-BY_KEY = "set local enable_seqscan = off"
+# other way round, and without sequential scans each look-up goes by key, at any size of the table. A custom plan knows the
+# months that are asked for, and leaves the others out; a generic one would lock them all.
+BY_KEY = "set local enable_seqscan = off; set local plan_cache_mode = force_custom_plan"
 LOCK = """
 select partition, next_offset from stream_offsets
 where source_id = $1 and partition = any($2::integer[])
@@ -31,28 +33,34 @@ for no key update
 """
 FIND_ODD = """
 select s.trip_id from unnest($1::text[]) as s (trip_id)
-cross join lateral (select from trips as t where t.trip_id = s.trip_id offset 0) as stored
+cross join lateral (
+    select from trips as t where t.trip_id = s.trip_id and t.pickup_at >= $5 and t.pickup_at < $6 offset 0
+) as stored
 union all
 select b.trip_id from unnest($2::text[]) as b (trip_id)
-cross join lateral (select from completions as c where c.trip_id = b.trip_id offset 0) as stored
+cross join lateral (
+    select from completions as c where c.trip_id = b.trip_id and c.pickup_at >= $5 and c.pickup_at < $6 offset 0
+) as stored
 union all
 select c.trip_id from unnest($3::text[], $4::bigint[]) as c (trip_id, pickup)
-left join lateral (select t.pickup_at from trips as t where t.trip_id = c.trip_id offset 0) as stored on true
+left join lateral (
+    select t.pickup_at from trips as t where t.trip_id = c.trip_id and t.pickup_at >= $5 and t.pickup_at < $6 offset 0
+) as stored on true
 where stored.pickup_at is distinct from timestamptz 'epoch' + c.pickup * interval '1 microsecond'
 """
 STORED_TRIPS = """
 select stored.* from unnest($1::text[]) as o (trip_id) cross join lateral (
     select trip_id, source_id, partition, record_offset, vendor_id, passenger_count,
-        (extract(epoch from pickup_at) * 1000000)::bigint,
+        (extract(epoch from pickup_at) * 1000000)::bigint as pickup_us,
         pickup_latitude, pickup_longitude, dropoff_latitude, dropoff_longitude
-    from trips as t where t.trip_id = o.trip_id offset 0
+    from trips as t where t.trip_id = o.trip_id and t.pickup_at >= $2 and t.pickup_at < $3 offset 0
 ) as stored
 """
 STORED_COMPLETIONS = """
 select stored.* from unnest($1::text[]) as o (trip_id) cross join lateral (
     select trip_id, source_id, partition, record_offset,
-        (extract(epoch from pickup_at) * 1000000)::bigint, (extract(epoch from dropoff_at) * 1000000)::bigint
-    from completions as c where c.trip_id = o.trip_id offset 0
+        (extract(epoch from pickup_at) * 1000000)::bigint as pickup_us, (extract(epoch from dropoff_at) * 1000000)::bigint
+    from completions as c where c.trip_id = o.trip_id and c.pickup_at >= $2 and c.pickup_at < $3 offset 0
 ) as stored
 """
 ADVANCE = """
@@ -99,20 +107,45 @@ class BatchWriter:
 
     async def _decide(self) -> Verdict:
         starts = starts_of(self.batch)
-        started, completed = self.batch.started.trip_id.tolist(), self.batch.completed.trip_id.tolist()
-        elsewhere = self.batch.completed.take(starts < 0)
-        pickups = elsewhere.pickup_at.astype(np.int64).tolist()
-        found = await self.connection.fetch(FIND_ODD, started, started + completed, elsewhere.trip_id.tolist(), pickups)
-        odd = odd_within(self.batch, starts).union(row[0] for row in found)
+        odd = odd_within(self.batch, starts)
+        begun, ended = self.batch.started.trip_id, self.batch.completed
+        for window in windows_of(self._pickups()):
+            started = begun[window.rows[window.rows < len(begun)]].tolist()
+            rows = window.rows[window.rows >= len(begun)] - len(begun)
+            elsewhere = ended.take(rows[starts[rows] < 0])
+            found = await self.connection.fetch(
+                FIND_ODD,
+                started,
+                started + ended.trip_id[rows].tolist(),
+                elsewhere.trip_id.tolist(),
+                elsewhere.pickup_at.astype(np.int64).tolist(),
+                window.since,
+                window.until,
+            )
+            odd.update(row[0] for row in found)
         return settle(self.batch, await self._stored(odd))
 
+    def _pickups(self) -> Times:
+        """Of all events: those that start trips, then those that end them."""
+        return np.concatenate([self.batch.started.pickup_at, self.batch.completed.pickup_at])
+
     async def _stored(self, odd: set[str]) -> dict[str, Stored]:
+        """Where several rows of an id are found, which are trips of their own, the one with an event's pickup counts."""
         stored = {trip_id: Stored() for trip_id in sorted(odd)}
-        if stored:
-            for row in await self.connection.fetch(STORED_TRIPS, list(stored)):
-                stored[row[0]].trip = self._row(row)
-            for row in await self.connection.fetch(STORED_COMPLETIONS, list(stored)):
-                stored[row[0]].completion = self._row(row)
+        if not stored:
+            return stored
+        names, pickups = np.concatenate([self.batch.started.trip_id, self.batch.completed.trip_id]), self._pickups()
+        chosen = np.flatnonzero([name in odd for name in names.tolist()])
+        names, pickups = names[chosen], pickups[chosen]
+        told = set(zip(names.tolist(), pickups.astype(np.int64).tolist(), strict=True))
+        for window in windows_of(pickups):
+            asked = sorted(set(names[window.rows].tolist())), window.since, window.until
+            for row in await self.connection.fetch(STORED_TRIPS, *asked):
+                if stored[row[0]].trip is None or (row[0], row["pickup_us"]) in told:
+                    stored[row[0]].trip = self._row(row)
+            for row in await self.connection.fetch(STORED_COMPLETIONS, *asked):
+                if stored[row[0]].completion is None or (row[0], row["pickup_us"]) in told:
+                    stored[row[0]].completion = self._row(row)
         return stored
 
     def _row(self, row: Record) -> Row:
@@ -126,17 +159,21 @@ class BatchWriter:
             envelopes = batch.envelopes.take(inserted) if batch.envelopes else None
             rows = trip_rows(batch.started.take(inserted), self.source_id, records, envelopes)
             await rows.copy_into(self.connection, "trips")
-            await self._insert_predictions(batch.predictions.take(inserted), batch.stamp, records)
+            pickups = batch.started.pickup_at[inserted]
+            await self._insert_predictions(batch.predictions.take(inserted), batch.stamp, pickups, records)
             if batch.shadow is not None:
-                await self._insert_predictions(batch.shadow.predictions.take(inserted), batch.shadow.stamp, records)
+                shadow = batch.shadow.predictions.take(inserted)
+                await self._insert_predictions(shadow, batch.shadow.stamp, pickups, records)
         inserted = verdict.completed
         if inserted.any():
             records = batch.completed_records.take(inserted)
             rows = completion_rows(batch.completed.take(inserted), verdict.early[inserted], self.source_id, records)
             await rows.copy_into(self.connection, "completions")
 
-    async def _insert_predictions(self, predictions: PredictionColumns, stamp: ModelStamp, records: RecordColumns) -> None:
-        rows = prediction_rows(predictions, stamp, self.batch.scored_at, self.source_id, records)
+    async def _insert_predictions(
+        self, predictions: PredictionColumns, stamp: ModelStamp, pickups: Times, records: RecordColumns
+    ) -> None:
+        rows = prediction_rows(predictions, stamp, self.batch.scored_at, pickups, self.source_id, records)
         await rows.copy_into(self.connection, "predictions")
 
     async def _advance(self) -> None:

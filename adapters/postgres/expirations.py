@@ -12,14 +12,17 @@ from domain.loop.journal import moment
 EXPIRE = f"""
 insert into expirations (trip_id, pickup_at, expired_at)
 select t.trip_id, t.pickup_at, $3 from trips as t
-left join lateral (select true as done from completions as c where c.trip_id = t.trip_id offset 0) as ended on true
+left join lateral (select true as done from completions as c where c.trip_id = t.trip_id and c.pickup_at = t.pickup_at
+    and c.pickup_at >= $1 and c.pickup_at < $2 offset 0) as ended on true
 where t.pickup_at >= $1 and t.pickup_at < $2 and t.source_id is not null and ended.done is null
     and {NO_CANARY}
 on conflict do nothing
 """
 COUNTS = """
 select count(*) as expired, count(ended.done) as late from expirations as e
-left join lateral (select true as done from completions as c where c.trip_id = e.trip_id offset 0) as ended on true
+left join lateral (select true as done from completions as c where c.trip_id = e.trip_id and c.pickup_at = e.pickup_at
+    and ($1::timestamptz is null or c.pickup_at >= $1) and ($2::timestamptz is null or c.pickup_at < $2) offset 0
+) as ended on true
 where ($1::timestamptz is null or e.pickup_at >= $1) and ($2::timestamptz is null or e.pickup_at < $2)
 """
 

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
-from asyncpg import UniqueViolationError
+from asyncpg import CheckViolationError, UniqueViolationError
 from numpy.typing import NDArray
 
 from adapters.postgres.batch_writer import BY_KEY
 from adapters.postgres.binary_copy import FixedRows, copied_text
 from adapters.postgres.connection import BULK_SECONDS, Connection, Pool, bulk, connected
+from adapters.postgres.months import Months, bounds_of
 from adapters.postgres.rows import completion_rows, trip_rows
 from adapters.postgres.storable import as_json, text
 from domain.entities.files import LoadedFile, RejectedRow
@@ -19,11 +20,19 @@ from domain.errors import ConcurrentUpdate
 
 ADD_ATTEMPTS = 5
 FIND_STORED = """
-select n.trip_id from unnest($1::text[]) as n (trip_id)
-cross join lateral (select from trips as t where t.trip_id = n.trip_id offset 0) as stored
+with named as (
+    select ordinality, trip_id, timestamptz 'epoch' + pickup * interval '1 microsecond' as pickup_at
+    from unnest($1::text[], $2::bigint[]) with ordinality as n (trip_id, pickup)
+)
+select n.ordinality - 1 as row from named as n cross join lateral (
+    select from trips as t
+    where t.trip_id = n.trip_id and t.pickup_at = n.pickup_at and t.pickup_at >= $3 and t.pickup_at < $4 offset 0
+) as stored
 union all
-select n.trip_id from unnest($1::text[]) as n (trip_id)
-cross join lateral (select from completions as c where c.trip_id = n.trip_id offset 0) as stored
+select n.ordinality - 1 from named as n cross join lateral (
+    select from completions as c
+    where c.trip_id = n.trip_id and c.pickup_at = n.pickup_at and c.pickup_at >= $3 and c.pickup_at < $4 offset 0
+) as stored
 """
 REJECT = """
 insert into rejected_rows (file_sha256, row_number, reason, row)
@@ -59,22 +68,28 @@ class History:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._months = Months(pool)
 
     async def add(self, trips: TripColumns, completions: CompletionColumns) -> int:
         """Store trips with their ends, all or none of them; returns how many were stored.
 
-        Left out are trips of which anything is stored already, from whatever source, and repeats within the batch. Copying
-        comes first and looking only when that meets a repeat: files are mostly new, or else loaded before as a whole.
+        Left out are trips, named by id and pickup, of which anything is stored already, from whatever source, and repeats
+        within the batch. Copying comes first and looking only when that meets a repeat: files are mostly new, or else loaded
+        before as a whole. Raises InvalidInput for pickups that no trip can have.
         """
-        for attempt in range(ADD_ATTEMPTS):
+        looks = False
+        for _ in range(ADD_ATTEMPTS):
+            await self._months.ensure(trips.pickup_at)
             try:
                 async with connected(self._pool) as connection, connection.transaction():
-                    if not attempt:
+                    if not looks:
                         return await _insert(connection, trips, completions)
-                    new = await _new(connection, trips.trip_id.tolist())
+                    new = await _new(connection, trips)
                     return await _insert(connection, trips.take(new), completions.take(new))
             except UniqueViolationError:  # at first simply a repeat; later a trip that was stored after we had looked
-                continue
+                looks = True
+            except CheckViolationError:  # one of the months was pruned since we saw it
+                self._months.forget()
         raise ConcurrentUpdate("other processes keep storing the trips that are being loaded")
 
     async def reject(self, file_sha256: str, rows: Sequence[RejectedRow]) -> None:
@@ -140,12 +155,15 @@ async def _ids(connection: Connection, *bounds: datetime | None) -> list[str]:
     return copied_text(bytes(content))
 
 
-async def _new(connection: Connection, trip_ids: list[str]) -> NDArray[np.intp]:
+async def _new(connection: Connection, trips: TripColumns) -> NDArray[np.intp]:
     """Positions of the first row of each trip of which nothing is stored, in order."""
     await connection.execute(BY_KEY)
-    stored = {row[0] for row in await connection.fetch(FIND_STORED, trip_ids)}
-    first = {trip_ids[row]: row for row in reversed(range(len(trip_ids)))}  # the last to be written is the first row
-    return np.array(sorted(row for trip_id, row in first.items() if trip_id not in stored), dtype=np.intp)
+    named = trips.trip_id.tolist(), trips.pickup_at.astype(np.int64).tolist()
+    stored = {row[0] for row in await connection.fetch(FIND_STORED, *named, *bounds_of(trips.pickup_at))}
+    first: dict[tuple[str, int], int] = {}
+    for row, name in enumerate(zip(*named, strict=True)):
+        first.setdefault(name, row)
+    return np.array(sorted(set(first.values()) - stored), dtype=np.intp)
 
 
 async def _insert(connection: Connection, trips: TripColumns, completions: CompletionColumns) -> int:

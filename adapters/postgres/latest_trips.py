@@ -39,7 +39,7 @@ select t.*, p.duration_seconds, p.lower_seconds, p.upper_seconds, p.model_versio
 from chosen as t
 cross join lateral (
     select duration_seconds, lower_seconds, upper_seconds, model_version from predictions as p
-    where p.trip_id = t.trip_id and p.role = 'champion' offset 0
+    where p.trip_id = t.trip_id and p.pickup_at = t.pickup_at and p.role = 'champion' offset 0
 ) as p
 left join lateral (
     select dropoff_at from completions as c where c.trip_id = t.trip_id and c.pickup_at = t.pickup_at offset 0

@@ -11,7 +11,7 @@ from adapters.postgres.connection import Connection, address_of, connected, in_w
 from adapters.postgres.security import Password, check_files
 from domain.errors import ConcurrentUpdate, DatabaseUnreachable, InvalidInput, SchemaMismatch
 
-REVISION = "0004"  # the newest file in MIGRATIONS
+REVISION = "0005"  # the newest file in MIGRATIONS
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK_KEY = 8_747_227_801  # any number, the same in all versions of tripcast
 LOCK_SECONDS = 120

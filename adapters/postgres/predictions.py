@@ -34,17 +34,20 @@ WANTED = """($3::integer is null or model_version = $3)
 NEXT_OF_STREAM = f"""
 select p.trip_id, role::text, {INPUTS},
     duration_seconds, lower_seconds, upper_seconds, model_version, feature_schema, 'stream' as source
-from predictions as p join trips as t using (trip_id)
-where (p.trip_id, p.role) > ($1, $2::text::prediction_role) and {WANTED}
-    and ($6::smallint is null or p.source_id = $6)
-order by p.trip_id, p.role
+from predictions as p cross join lateral (
+    select vendor_id, passenger_count, pickup_latitude, pickup_longitude, dropoff_latitude, dropoff_longitude
+    from trips as t where t.trip_id = p.trip_id and t.pickup_at = p.pickup_at offset 0
+) as t
+where (p.trip_id, p.pickup_at, p.role) > ($1, timestamptz 'epoch' + $8::bigint * interval '1 microsecond',
+    $2::text::prediction_role) and {WANTED} and ($6::smallint is null or p.source_id = $6)
+order by p.trip_id, p.pickup_at, p.role
 limit $7
 """
 NEXT_OF_API = f"""
 select prediction_id::text as trip_id, $2::text as role, {INPUTS},
     duration_seconds, lower_seconds, upper_seconds, model_version, feature_schema, 'api' as source
 from served_predictions
-where prediction_id > $1::text::uuid and {WANTED} and $6::smallint is null
+where prediction_id > $1::text::uuid and {WANTED} and $6::smallint is null and $8::bigint is not null
 order by prediction_id
 limit $7
 """
@@ -76,7 +79,7 @@ async def stored_predictions(
     limit: int | None = None,
     chunk: int = CHUNK_ROWS,
 ) -> AsyncIterator[StoredPredictions]:
-    """At most `limit` predictions of trips with a pickup in [since, until), by trip id and role: the same order each time.
+    """At most `limit` predictions of trips with a pickup in [since, until), by trip id, pickup and role: the same order each time.
 
     Chunks hold at most `chunk` rows of one maker. Raises DatabaseUnreachable.
     """
@@ -101,16 +104,16 @@ async def served_predictions(
 async def _pages(
     pool: Pool, query: str, before_all: str, wanted: tuple[object, ...], *, limit: int | None, chunk: int
 ) -> AsyncIterator[StoredPredictions]:
-    after, remaining = (before_all, Role.CHAMPION.value), limit
+    after, pickup_us, remaining = (before_all, Role.CHAMPION.value), 0, limit
     while remaining is None or remaining > 0:
         count = chunk if remaining is None else min(chunk, remaining)
         async with connected(pool) as connection:
-            rows = await connection.fetch(query, *after, *wanted, count, timeout=BULK_SECONDS)
+            rows = await connection.fetch(query, *after, *wanted, count, pickup_us, timeout=BULK_SECONDS)
         for made_by, made in groupby(sorted(rows, key=_made_by), key=_made_by):
             yield _chunk(list(made), *made_by)
         if len(rows) < count:
             return
-        after = (rows[-1]["trip_id"], rows[-1]["role"])
+        after, pickup_us = (rows[-1]["trip_id"], rows[-1]["role"]), rows[-1]["pickup_at"]
         remaining = None if remaining is None else remaining - len(rows)
 
 

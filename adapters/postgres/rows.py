@@ -10,7 +10,7 @@ from adapters.postgres.binary_copy import Column, encode, on_the_wire
 from adapters.postgres.connection import Connection
 from domain.entities.predictions import PredictionColumns
 from domain.entities.streams import Envelopes, ModelStamp
-from domain.entities.trips import CompletionColumns, RecordColumns, TripColumns
+from domain.entities.trips import CompletionColumns, RecordColumns, Times, TripColumns
 
 TRIP_COLUMNS = tuple(field.name for field in fields(TripColumns))  # the tables use the domain's names
 COMPLETION_COLUMNS = tuple(field.name for field in fields(CompletionColumns))
@@ -60,9 +60,14 @@ def completion_rows(
 
 
 def prediction_rows(
-    predictions: PredictionColumns, stamp: ModelStamp, scored_at: datetime, source_id: int, records: RecordColumns
+    predictions: PredictionColumns,
+    stamp: ModelStamp,
+    scored_at: datetime,
+    pickups: Times,
+    source_id: int,
+    records: RecordColumns,
 ) -> Rows:
-    """Predictions of one model version, with the records of their trips."""
+    """Predictions of one model version, with the pickups and the records of their trips."""
     names, origin = _origin(source_id, records)
     model = (
         on_the_wire(np.int32(stamp.version)),
@@ -70,7 +75,7 @@ def prediction_rows(
         stamp.role.encode(),
         on_the_wire(scored_at),
     )
-    return _rows(PREDICTION_COLUMNS + STAMP_COLUMNS + names, predictions, *model, *origin)
+    return _rows((*PREDICTION_COLUMNS, *STAMP_COLUMNS, *names, "pickup_at"), predictions, *model, *origin, pickups)
 
 
 def _origin(source_id: int | None, records: RecordColumns | None) -> tuple[tuple[str, ...], tuple[Column, ...]]:

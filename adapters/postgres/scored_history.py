@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from adapters.postgres.batch_writer import BY_KEY
 from adapters.postgres.canaries import NO_CANARY
 from adapters.postgres.connection import Pool, connected
+from adapters.postgres.months import bounds_of
 from domain.areas import AreaGrid
 from domain.entities.predictions import PredictionColumns
-from domain.entities.trips import TIME, Strings, TripColumns
+from domain.entities.trips import TIME, Strings, Times, TripColumns
 from domain.tallies import NO_VERSION, ScoredTrips, scored_trips
 
 CHUNK_TRIPS = 5000
@@ -22,19 +23,27 @@ NEWEST_OF = (
 )
 SCORED = """
 select t.*, p.*, s.model_version, s.duration_seconds, s.lower_seconds, s.upper_seconds
-from unnest($1::text[]) as a (trip_id)
+from (
+    select trip_id, timestamptz 'epoch' + pickup * interval '1 microsecond' as pickup_at
+    from unnest($1::text[], $2::bigint[]) as a (trip_id, pickup)
+) as a
 cross join lateral (
     select t.trip_id, vendor_id, passenger_count, (extract(epoch from pickup_at) * 1000000)::bigint,
         pickup_latitude, pickup_longitude, dropoff_latitude, dropoff_longitude
-    from trips as t where t.trip_id = a.trip_id offset 0
+    from trips as t
+    where t.trip_id = a.trip_id and t.pickup_at = a.pickup_at and t.pickup_at >= $3 and t.pickup_at < $4 offset 0
 ) as t
 cross join lateral (
     select model_version, duration_seconds, lower_seconds, upper_seconds
-    from predictions as p where p.trip_id = a.trip_id and p.role = 'champion' offset 0
+    from predictions as p
+    where p.trip_id = a.trip_id and p.pickup_at = a.pickup_at and p.pickup_at >= $3 and p.pickup_at < $4
+        and p.role = 'champion' offset 0
 ) as p
 left join lateral (
     select model_version, duration_seconds, lower_seconds, upper_seconds
-    from predictions as p where p.trip_id = a.trip_id and p.role = 'challenger' offset 0
+    from predictions as p
+    where p.trip_id = a.trip_id and p.pickup_at = a.pickup_at and p.pickup_at >= $3 and p.pickup_at < $4
+        and p.role = 'challenger' offset 0
 ) as s on true
 """
 NEWEST = f"""
@@ -56,13 +65,15 @@ class ScoredHistory:
     def __init__(self, pool: Pool, grid: AreaGrid) -> None:
         self._pool, self._grid = pool, grid
 
-    async def scored(self, trip_ids: Sequence[str]) -> ScoredTrips:
-        """Those of these trips that a champion has scored."""
+    async def scored(self, trip_ids: Sequence[str], pickup_at: Times) -> ScoredTrips:
+        """Those of these trips, with these pickups, that a champion has scored."""
         found: list[Record] = []
         async with connected(self._pool) as connection, connection.transaction(readonly=True):
             await connection.execute(BY_KEY)
             for first in range(0, len(trip_ids), CHUNK_TRIPS):
-                found += await connection.fetch(SCORED, list(trip_ids[first : first + CHUNK_TRIPS]))
+                ids, pickups = list(trip_ids[first : first + CHUNK_TRIPS]), pickup_at[first : first + CHUNK_TRIPS]
+                bounds = bounds_of(pickups)
+                found += await connection.fetch(SCORED, ids, pickups.astype(np.int64).tolist(), *bounds)
         return self._columns(found) if found else ScoredTrips.empty()
 
     async def newest_pickups(self, source_id: int, before: Mapping[int, int]) -> dict[int, np.datetime64]:

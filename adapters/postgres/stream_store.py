@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from asyncpg import Record, UniqueViolationError
+from asyncpg import CheckViolationError, Record, UniqueViolationError
 
 from adapters.postgres.batch_writer import BatchWriter
 from adapters.postgres.connection import Connection, Pool, connected
 from adapters.postgres.lifecycle import insert_lifecycle_event
+from adapters.postgres.months import Months
 from domain.entities.models import LifecycleEvent
 from domain.entities.predictions import PredictionColumns
 from domain.entities.streams import BatchReceipt, CommittedPredictions, EventBatch, Position, StreamSource
@@ -46,8 +47,10 @@ returning attempts
 UNPUBLISHED = """
 select p.trip_id, p.duration_seconds, p.lower_seconds, p.upper_seconds, t.record_offset, p.model_version, p.feature_schema,
     (extract(epoch from p.scored_at) * 1000000)::bigint, t.traceparent
-from trips as t join predictions as p using (trip_id)
-where t.source_id = $1 and t.partition = $2 and t.record_offset >= $3 and t.record_offset < $4 and p.role = 'champion'
+from trips as t cross join lateral (
+    select * from predictions as p where p.trip_id = t.trip_id and p.pickup_at = t.pickup_at and p.role = 'champion' offset 0
+) as p
+where t.source_id = $1 and t.partition = $2 and t.record_offset >= $3 and t.record_offset < $4
 order by t.record_offset limit $5
 """
 MARK_PUBLISHED = """
@@ -63,6 +66,7 @@ class Streams:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._months = Months(pool)
 
     async def register(self, source: StreamSource) -> int:
         """The id of this incarnation of the topic, created on first sight."""
@@ -98,10 +102,15 @@ class Streams:
     async def write(self, source_id: int, batch: EventBatch, refuse: Refuse) -> BatchReceipt:
         """Write a batch in one transaction. `refuse` may be called again when another transaction gets in between."""
         for remaining in reversed(range(WRITE_ATTEMPTS)):
+            await self._months.ensure(batch.started.pickup_at, batch.completed.pickup_at)
             try:
                 async with connected(self._pool) as connection, connection.transaction():
                     return await BatchWriter(connection, source_id, batch).write(refuse)
             except UniqueViolationError:  # one of the trips was stored after we had looked; the next look sees it
+                if not remaining:
+                    raise
+            except CheckViolationError:  # one of the months was pruned since we saw it
+                self._months.forget()
                 if not remaining:
                     raise
         raise AssertionError("unreachable: the last attempt returns or raises")

@@ -16,7 +16,10 @@ from domain.entities.trips import TIME, CompletionColumns, RecordColumns, Times
 from domain.tallies import ScoredTrips
 
 RANGE = "source_id = $1 and partition = $2 and record_offset >= $3 and record_offset < $4"
-STARTED = f"select trip_id, record_offset from trips as t where {RANGE} and {NO_CANARY} order by record_offset"
+STARTED = f"""
+select trip_id, record_offset, (extract(epoch from pickup_at) * 1000000)::bigint as pickup_at
+from trips as t where {RANGE} and {NO_CANARY} order by record_offset
+"""
 ENDED = f"""
 select trip_id, record_offset, (extract(epoch from pickup_at) * 1000000)::bigint as pickup_at,
     (extract(epoch from dropoff_at) * 1000000)::bigint as dropoff_at
@@ -68,9 +71,10 @@ async def stretch(pool: Pool, grid: AreaGrid, source_id: int, partition: int, of
 async def _scored(history: ScoredHistory, rows: Sequence[Record]) -> tuple[ScoredTrips, NDArray[np.intp]]:
     """The trips of these rows that a champion has scored, in the order of the rows, and which rows these are."""
     ids: list[str] = [row["trip_id"] for row in rows]
-    found = await history.scored(ids) if ids else ScoredTrips.empty()
-    row_of = {trip_id: row for row, trip_id in enumerate(ids)}
-    places = np.array([row_of[trip_id] for trip_id in found.trip_id.tolist()], dtype=np.intp)
+    found = await history.scored(ids, _times(rows, "pickup_at")) if ids else ScoredTrips.empty()
+    row_of = {(row["trip_id"], row["pickup_at"]): place for place, row in enumerate(rows)}
+    names = zip(found.trip_id.tolist(), found.pickup_at.astype(np.int64).tolist(), strict=True)
+    places = np.array([row_of[name] for name in names], dtype=np.intp)
     order = np.argsort(places)
     return found.take(order), places[order]
 

@@ -40,7 +40,7 @@ select (select count(*) from trips where source_id is null) as trips_loaded,
        (select count(*) from trips where source_id is not null) as trips_streamed,
        (select count(*) from completions where source_id is not null) as completions_streamed,
        (select count(*) from predictions where role = 'champion') as scored,
-       (select count(*) from predictions join completions using (trip_id) where role = 'champion') as settled
+       (select count(*) from predictions join completions using (trip_id, pickup_at) where role = 'champion') as settled
 """
 
 SKIPPED = "select reason, sum(last_offset - first_offset + 1) from skipped_records group by reason order by reason"

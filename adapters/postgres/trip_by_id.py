@@ -14,18 +14,19 @@ from trips as t
 left join event_sources as s using (source_id)
 left join completions as c on c.trip_id = t.trip_id and c.pickup_at = t.pickup_at
 where t.trip_id = $1
+order by t.pickup_at desc limit 1
 """
 PREDICTIONS = """
 select role::text, model_version, feature_schema, duration_seconds, lower_seconds, upper_seconds, scored_at
-from predictions where trip_id = $1 order by role
+from predictions where trip_id = $1 and pickup_at = $2 order by role
 """
 
 
 async def trip_by_id(pool: Pool, trip_id: str) -> Trip | None:
-    """The trip with what was said of it; None when there is none. Raises DatabaseUnreachable."""
+    """The trip with what was said of it, the newest of this id; None when there is none. Raises DatabaseUnreachable."""
     async with connected(pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         row = await connection.fetchrow(TRIP, trip_id)
-        predictions = await connection.fetch(PREDICTIONS, trip_id) if row else []
+        predictions = await connection.fetch(PREDICTIONS, trip_id, row["pickup_at"]) if row else []
     return _trip(row, [TripPrediction(**each) for each in predictions]) if row else None
 
 

@@ -15,7 +15,10 @@ from domain.entities.trips import TripColumns
 
 FEW = 500_000  # are described one and all
 SAMPLED = 200_000
-ESTIMATE = "select reltuples::bigint from pg_class where oid = 'trips'::regclass"
+ESTIMATE = """
+select coalesce(sum(greatest(reltuples, 0)), 0)::bigint from pg_partition_tree('trips') as t join pg_class as c on c.oid = t.relid
+where isleaf
+"""
 ALL = f"""
 select {", ".join(f"t.{name}" for name, _ in TRIP_NUMBERS)},
     coalesce(extract(epoch from c.dropoff_at - c.pickup_at), 'NaN')::float8

@@ -52,6 +52,7 @@ class SkipReason(StrEnum):
 
     IDENTICAL_REPEAT = "identical_repeat"  # the same trip event again, at another offset
     NO_RECORD = "no_record"  # no data record at these offsets: transaction markers, or what is too large to be opened
+    PRUNED = "pruned"  # their rows were dropped by age, on somebody's order
     LOST = "lost"  # retention or a re-created topic took them before they were read: a loss, and named as one
 
 

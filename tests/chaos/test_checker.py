@@ -18,7 +18,8 @@ from tests.trips import random_trips
 TRIP = """insert into trips (trip_id, vendor_id, passenger_count, pickup_at, pickup_latitude, pickup_longitude,
     dropoff_latitude, dropoff_longitude, source_id, partition, record_offset)
     values ($1, $2, $3, $4, $5, $6, $7, $8, 1, 0, $9)"""
-PREDICTION = "insert into predictions values ($1, 'champion', $2, 'schema', 600, 300, 900, now(), 1, 0, $3)"
+PREDICTION = "insert into predictions values ($1, 'champion', $2, 'schema', 600, 300, 900, now(), 1, 0, $3, $4)"
+MONTH = "select ensure_history_month(date_trunc('month', $1::timestamptz at time zone 'UTC')::date)"
 COUNT = 20
 
 
@@ -40,8 +41,9 @@ def _events() -> list[TripStarted]:
 
 async def _insert(connection: asyncpg.Connection, event, offset: int, version: int = 1) -> None:
     where = (event.pickup.latitude, event.pickup.longitude, event.dropoff.latitude, event.dropoff.longitude)
+    await connection.execute(MONTH, event.pickup_at)
     await connection.execute(TRIP, event.trip_id, event.vendor_id, event.passenger_count, event.pickup_at, *where, offset)
-    await connection.execute(PREDICTION, event.trip_id, version, offset)
+    await connection.execute(PREDICTION, event.trip_id, version, offset, event.pickup_at)
 
 
 def _journal() -> Journal:

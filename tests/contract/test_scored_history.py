@@ -14,7 +14,7 @@ from adapters.postgres.scored_history import ScoredHistory as Postgres
 from adapters.postgres.stream_store import Streams
 from domain.areas import AreaGrid
 from domain.entities.streams import EventBatch, StreamSource
-from domain.entities.trips import CompletionColumns
+from domain.entities.trips import TIME, CompletionColumns
 from domain.ports import StreamStore
 from domain.tallies import NO_VERSION, scored_trips
 from stream.ports import ScoredHistory
@@ -23,6 +23,8 @@ from tests.fakes.scored_history import InMemoryScoredHistory
 from tests.fakes.streams import InMemoryStreams
 from tests.plain_tallies import plain_trips
 from tests.trips import random_trips
+
+MINUTE = np.timedelta64(60_000_000, "us")
 
 
 @dataclass
@@ -60,7 +62,7 @@ async def test_trips_come_back_bit_for_bit_as_they_were_scored_with_a_shadow_and
     plain, shadowed = batch_of([Start("a"), Start("b", minute=3)]), with_shadow(batch_of([Start("c", minute=1)], {0: 2}))
     await case.write(plain)
     await case.write(shadowed)
-    found = {trip.trip_id: trip for trip in plain_trips(await case.history.scored(["c", "x", "a"]))}
+    found = {trip.trip_id: trip for trip in plain_trips(await case.history.scored(["c", "x", "a"], NOON + np.array([1, 0, 0]) * MINUTE))}
     assert shadowed.shadow is not None
     shadow = SHADOW_STAMP.version, shadowed.shadow.predictions
     [expected] = plain_trips(scored_trips(shadowed.started, shadowed.predictions, STAMP.version, AreaGrid(), shadow))
@@ -73,21 +75,20 @@ async def test_trips_come_back_bit_for_bit_as_they_were_scored_with_a_shadow_and
 
 async def test_nothing_is_known_of_trips_that_nobody_scored(case: Case) -> None:
     await case.write(batch_of([End("early")]))
-    assert len(await case.history.scored(["early", "never"])) == 0
-    assert len(await case.history.scored([])) == 0
+    assert len(await case.history.scored(["early", "never"], np.array([NOON, NOON]))) == 0
+    assert len(await case.history.scored([], np.empty(0, TIME))) == 0
 
 
 async def test_trips_from_files_were_scored_by_nobody(database: str) -> None:
     pool = await open_pool(PostgresSettings(database=database))
     trips = random_trips(3)
     await History(pool).add(trips, CompletionColumns(trips.trip_id, trips.pickup_at, trips.pickup_at + np.timedelta64(9, "m")))
-    assert len(await Postgres(pool, AreaGrid()).scored(trips.trip_id.tolist())) == 0
+    assert len(await Postgres(pool, AreaGrid()).scored(trips.trip_id.tolist(), trips.pickup_at)) == 0
     await pool.close()
 
 
 async def test_the_newest_pickup_before_an_offset_is_told_for_each_partition(case: Case) -> None:
     events = [Start("a", minute=5), Start("b", minute=2), Start("c", minute=9), Start("d", minute=1, partition=1)]
     await case.write(batch_of(events))
-    minute = np.timedelta64(60_000_000, "us")
-    assert await case.history.newest_pickups(case.source_id, {0: 2, 1: 0, 2: 7}) == {0: NOON + 5 * minute}
-    assert await case.history.newest_pickups(case.source_id, {0: 3, 1: 1}) == {0: NOON + 9 * minute, 1: NOON + minute}
+    assert await case.history.newest_pickups(case.source_id, {0: 2, 1: 0, 2: 7}) == {0: NOON + 5 * MINUTE}
+    assert await case.history.newest_pickups(case.source_id, {0: 3, 1: 1}) == {0: NOON + 9 * MINUTE, 1: NOON + MINUTE}

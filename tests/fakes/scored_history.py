@@ -8,7 +8,7 @@ import numpy as np
 
 from domain.areas import AreaGrid
 from domain.entities.predictions import PredictionColumns
-from domain.entities.trips import TIME, TripColumns
+from domain.entities.trips import TIME, Times, TripColumns
 from domain.errors import DatabaseUnreachable
 from domain.tallies import NO_VERSION, ScoredTrips, scored_trips
 from tests.fakes.streams import InMemoryStreams, Trip
@@ -23,11 +23,12 @@ class InMemoryScoredHistory:
     asked: int = 0
     reachable: bool = True
 
-    async def scored(self, trip_ids: Sequence[str]) -> ScoredTrips:
+    async def scored(self, trip_ids: Sequence[str], pickup_at: Times) -> ScoredTrips:
         self._reach()
         self.asked += len(trip_ids)
         stored = self.streams.state.trips
-        rows = [self._row(name, stored[name]) for name in trip_ids if name in stored and stored[name].prediction]
+        named = [name for name, at in zip(trip_ids, pickup_at, strict=True) if name in stored and stored[name].facts[2] == at]
+        rows = [self._row(name, stored[name]) for name in named if stored[name].prediction]
         return ScoredTrips.concatenate(rows) if rows else ScoredTrips.empty()
 
     async def newest_pickups(self, source_id: int, before: Mapping[int, int]) -> dict[int, np.datetime64]:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -15,9 +16,11 @@ from adapters.postgres.audit import audit
 from adapters.postgres.batch_writer import BY_KEY, FIND_ODD, STORED_COMPLETIONS, STORED_TRIPS
 from adapters.postgres.connection import Pool, open_pool
 from adapters.postgres.history import FIND_STORED
+from adapters.postgres.months import bounds_of
 from adapters.postgres.stream_store import Streams
 from domain.entities.rejections import DeadLetter
 from domain.entities.streams import BatchReceipt, Contradiction, StreamSource
+from domain.entities.trips import times_of
 from domain.errors import DatabaseUnreachable, Fenced
 from tests.batches import End, Event, Poison, Refusals, Start, batch_of
 from tests.stored import stored_in_postgres
@@ -140,16 +143,19 @@ async def test_a_large_batch_with_ids_of_all_lengths_is_stored_as_it_is(pool: Po
 @pytest.mark.parametrize("trips", [1, 5000])
 async def test_each_trip_is_looked_up_by_its_key_whatever_the_planner_knows(pool: Pool, rows: int, trips: int) -> None:
     """Joined the other way round, a batch costs as much as the whole table, or that times its own length."""
+    now = datetime.now(UTC)
+    since, until = bounds_of(times_of([now]))
+    await pool.execute("select ensure_history_month($1)", since.date())
     await pool.execute("insert into trips select 'x' || n, 1, 1, now(), 0, 0, 0, 0 from generate_series(1, $1) as n", rows)
     await pool.execute("insert into completions select 'x' || n, now(), now() from generate_series(1, $1) as n", rows)
     ids = [f"t{number}" for number in range(trips)]
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(BY_KEY)
         plans = [
-            await connection.fetchval(f"explain (format json) {FIND_ODD}", ids, ids, ids, [0] * trips),
-            await connection.fetchval(f"explain (format json) {STORED_TRIPS}", ids),
-            await connection.fetchval(f"explain (format json) {STORED_COMPLETIONS}", ids),
-            await connection.fetchval(f"explain (format json) {FIND_STORED}", ids),
+            await connection.fetchval(f"explain (format json) {FIND_ODD}", ids, ids, ids, [0] * trips, since, until),
+            await connection.fetchval(f"explain (format json) {STORED_TRIPS}", ids, since, until),
+            await connection.fetchval(f"explain (format json) {STORED_COMPLETIONS}", ids, since, until),
+            await connection.fetchval(f"explain (format json) {FIND_STORED}", ids, [0] * trips, since, until),
         ]
     scans = [node for plan in plans for node in _scans(json.loads(plan)[0]["Plan"])]
     assert len(scans) == 3 + 1 + 1 + 2

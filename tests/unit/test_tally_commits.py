@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from domain.areas import AreaGrid
 from domain.entities.streams import Span, StreamSource
+from domain.entities.trips import TIME
 from domain.errors import DatabaseUnreachable
 from domain.sums import Tally
 from schemas.events import QualitySignal
@@ -51,7 +52,8 @@ class Stream:
     async def plain(self) -> PlainTally:
         """Counted by record, from what is stored."""
         tally, trips = PlainTally(), self.store.state.trips
-        scored = await InMemoryScoredHistory(self.store).scored(list(trips))
+        pickups = np.array([trip.facts[2] for trip in trips.values()], dtype=TIME)
+        scored = await InMemoryScoredHistory(self.store).scored(list(trips), pickups)
         stored = {trip.trip_id: trip for trip in plain_trips(scored)}
         starts = {trip.record: stored[name] for name, trip in trips.items() if trip.record}
         for (source_id, partition), position in sorted(self.store.state.positions.items()):
