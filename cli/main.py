@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "approve": ("approve", "Let an episode of drift ask for its training."),
     "audit": ("audit", "Prove that every event is a row, a dead letter or a named skip."),
     "verify": ("verify", "Re-score stored predictions and compare them bit for bit."),
+    "prune": ("prune", "Drop history by age: months of trips, and other old rows."),
     "dead-letters": ("dead_letters", "List, show and replay refused events."),
     "schemas": ("schemas", "Export the event schemas, or check the exported ones."),
 }

@@ -173,7 +173,7 @@ class BatchWriter:
     async def _insert_predictions(
         self, predictions: PredictionColumns, stamp: ModelStamp, pickups: Times, records: RecordColumns
     ) -> None:
-        rows = prediction_rows(predictions, stamp, self.batch.scored_at, pickups, self.source_id, records)
+        rows = prediction_rows(predictions, stamp, self.batch.scored_at, self.source_id, records, pickups=pickups)
         await rows.copy_into(self.connection, "predictions")
 
     async def _advance(self) -> None:

@@ -5,10 +5,16 @@ from asyncpg import Record
 from adapters.postgres.connection import Connection, Pool, connected
 from schemas.http.trips import DatabaseStats, TableSize
 
+# A table in partitions is one table, as large as they are together.
 TABLES = """
-select c.relname as name, c.reltuples::bigint as rows, pg_total_relation_size(c.oid) as bytes, pg_relation_size(c.oid) as heap
-from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
-where c.relkind = 'r' and n.nspname = 'public' and c.relname <> 'alembic_version' order by bytes desc, name
+select r.relname as name, sum(greatest(c.reltuples, 0))::bigint as rows, sum(pg_total_relation_size(c.oid))::bigint as bytes,
+    sum(pg_relation_size(c.oid))::bigint as heap
+from pg_class as r
+left join lateral (select relid from pg_partition_tree(r.oid) where isleaf) as part on true
+join pg_class as c on c.oid = coalesce(part.relid, r.oid)
+where r.relkind in ('r', 'p') and not r.relispartition and r.relnamespace = 'public'::regnamespace
+    and r.relname <> 'alembic_version'
+group by r.relname order by bytes desc, name
 """
 TOTALS = """
 select pg_database_size(current_database()) as bytes,

@@ -28,8 +28,10 @@ class Months:
     _known: set[np.datetime64] = field(default_factory=set)
 
     async def ensure(self, *pickups: Times) -> None:
-        """Create the months of these pickups that are not there. Idempotent, safe from several processes at once; free when
-        all are known. Raises DatabaseUnreachable, and InvalidInput for times that no trip can have.
+        """Create the months of these pickups that are not there.
+
+        Idempotent, safe from several processes at once; free when all are known. Raises DatabaseUnreachable, and InvalidInput
+        for times that no trip can have.
         """
         for month in sorted({month for times in pickups for month in months_of(times)} - self._known):
             async with connected(self.pool) as connection:

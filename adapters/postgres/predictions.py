@@ -79,7 +79,7 @@ async def stored_predictions(
     limit: int | None = None,
     chunk: int = CHUNK_ROWS,
 ) -> AsyncIterator[StoredPredictions]:
-    """At most `limit` predictions of trips with a pickup in [since, until), by trip id, pickup and role: the same order each time.
+    """At most `limit` predictions of trips with a pickup in [since, until), by trip id, pickup and role: always in one order.
 
     Chunks hold at most `chunk` rows of one maker. Raises DatabaseUnreachable.
     """

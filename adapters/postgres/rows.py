@@ -63,9 +63,10 @@ def prediction_rows(
     predictions: PredictionColumns,
     stamp: ModelStamp,
     scored_at: datetime,
-    pickups: Times,
     source_id: int,
     records: RecordColumns,
+    *,
+    pickups: Times,
 ) -> Rows:
     """Predictions of one model version, with the pickups and the records of their trips."""
     names, origin = _origin(source_id, records)

@@ -16,8 +16,8 @@ from domain.entities.trips import TripColumns
 FEW = 500_000  # are described one and all
 SAMPLED = 200_000
 ESTIMATE = """
-select coalesce(sum(greatest(reltuples, 0)), 0)::bigint from pg_partition_tree('trips') as t join pg_class as c on c.oid = t.relid
-where isleaf
+select coalesce(sum(greatest(reltuples, 0)), 0)::bigint
+from pg_partition_tree('trips') as t join pg_class as c on c.oid = t.relid where isleaf
 """
 ALL = f"""
 select {", ".join(f"t.{name}" for name, _ in TRIP_NUMBERS)},

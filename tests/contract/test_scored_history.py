@@ -62,7 +62,10 @@ async def test_trips_come_back_bit_for_bit_as_they_were_scored_with_a_shadow_and
     plain, shadowed = batch_of([Start("a"), Start("b", minute=3)]), with_shadow(batch_of([Start("c", minute=1)], {0: 2}))
     await case.write(plain)
     await case.write(shadowed)
-    found = {trip.trip_id: trip for trip in plain_trips(await case.history.scored(["c", "x", "a"], NOON + np.array([1, 0, 0]) * MINUTE))}
+    found = {
+        trip.trip_id: trip
+        for trip in plain_trips(await case.history.scored(["c", "x", "a"], NOON + np.array([1, 0, 0]) * MINUTE))
+    }
     assert shadowed.shadow is not None
     shadow = SHADOW_STAMP.version, shadowed.shadow.predictions
     [expected] = plain_trips(scored_trips(shadowed.started, shadowed.predictions, STAMP.version, AreaGrid(), shadow))

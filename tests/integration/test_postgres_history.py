@@ -82,9 +82,17 @@ async def test_loading_again_in_whole_or_in_part_stores_nothing_twice(pool: Pool
 
 async def test_of_repeats_in_one_batch_the_first_is_stored(pool: Pool) -> None:
     trips = random_trips(3)
-    trips.trip_id[:] = ["same", "other", "same"]
+    trips.trip_id[:], trips.pickup_at[2] = ["same", "other", "same"], trips.pickup_at[0]
     assert await History(pool).add(trips, _ends(trips)) == 2
     assert await pool.fetchval("select pickup_latitude from trips where trip_id = 'same'") == trips.pickup_latitude[0]
+
+
+async def test_an_id_with_another_pickup_is_another_trip(pool: Pool) -> None:
+    trips = random_trips(2)
+    trips.trip_id[:] = "same"
+    assert await History(pool).add(trips, _ends(trips)) == 2
+    assert await History(pool).add(trips, _ends(trips)) == 0
+    assert await pool.fetchval("select count(*) from trips join completions using (trip_id, pickup_at)") == 2
 
 
 async def test_what_the_stream_has_stored_is_left_untouched(pool: Pool) -> None:
@@ -92,7 +100,7 @@ async def test_what_the_stream_has_stored_is_left_untouched(pool: Pool) -> None:
     source_id = await store.register(StreamSource("c", "t", uuid.uuid4()))
     await store.open_partition(source_id, 0, 0)
     await store.write(source_id, batch_of([Start("a"), End("b")]), refusals)
-    trips = batch_of([Start("a", passengers=4), Start("b", minute=7), Start("c")]).started
+    trips = batch_of([Start("a", passengers=4), Start("b"), Start("c")]).started
     assert await History(pool).add(trips, _ends(trips)) == 1
     assert [row[0] for row in await pool.fetch("select trip_id from trips order by 1")] == ["a", "c"]
     assert await pool.fetchval("select passenger_count from trips where trip_id = 'a'") == 1
