@@ -58,13 +58,18 @@ select source_id, partition, min(first_offset), max(last_offset), 'pruned', max(
 group by source_id, partition, stretch
 """
 NEWEST = "select coalesce((select max(closed_until) from open_tallies), (select max(minute) from quality_minutes))"
-# Records that are not on Kafka yet, or that the Monitor has not taken in, are still to be read.
+# Records that are not on Kafka yet, or that the Monitor has not taken in, are still to be read; those of a topic that was
+# created anew are not.
 UNREAD = """
 select o.source_id, o.partition,
     least(o.published_offset, m.next_offset) <= (
         select max(record_offset) from {} as t where t.source_id = o.source_id and t.partition = o.partition
     ) as unread
-from stream_offsets as o left join monitor_positions as m using (source_id, partition)
+from stream_offsets as o join event_sources as s using (source_id)
+left join monitor_positions as m using (source_id, partition)
+where not exists (
+    select from event_sources as newer where newer.topic = s.topic and newer.source_id > s.source_id
+)
 """
 
 
