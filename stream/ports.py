@@ -126,7 +126,7 @@ class ScoredHistory(Protocol):
     """What was scored before, as it is stored. Raises DatabaseUnreachable."""
 
     async def scored(self, trip_ids: Sequence[str], pickup_at: Times) -> ScoredTrips:
-        """Those of these trips, with these pickups, that a champion has scored, in any order; what came from files is not among them."""
+        """Those of these trips, with these pickups, that a champion has scored, in any order; none that came from files."""
         ...
 
     async def newest_pickups(self, source_id: int, before: Mapping[int, int]) -> dict[int, np.datetime64]:

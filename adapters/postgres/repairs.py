@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from adapters.postgres.batch_writer import BY_KEY, LOCK, BatchWriter
 from adapters.postgres.connection import Pool, connected
 from adapters.postgres.lifecycle import insert_lifecycle_event
+from adapters.postgres.months import Months
 from adapters.postgres.predictions import INPUTS
 from adapters.postgres.refused import insert_dead_letters, insert_ranges, insert_repeats
 from adapters.postgres.rows import completion_rows, prediction_rows, trip_rows
@@ -30,7 +31,7 @@ select o.missing, n.* from unnest($3::bigint[]) as o (missing) cross join latera
     select t.record_offset, p.model_version, p.feature_schema, p.scored_at
     from trips as t cross join lateral (
         select model_version, feature_schema, scored_at from predictions as p
-        where p.trip_id = t.trip_id and p.role = 'champion' offset 0
+        where p.trip_id = t.trip_id and p.pickup_at = t.pickup_at and p.role = 'champion' offset 0
     ) as p
     where t.source_id = $1 and t.partition = $2 and t.record_offset {side} o.missing order by t.record_offset {order} limit 1
 ) as n
@@ -40,7 +41,14 @@ TRIPS_AT = f"""
 select trip_id, record_offset, {INPUTS} from trips
 where source_id = $1 and partition = $2 and record_offset = any($3::bigint[]) order by record_offset
 """
-PREDICTED = "select trip_id from predictions where role = 'champion' and trip_id = any($1::text[])"
+UNPREDICTED = """
+select record_offset, (extract(epoch from pickup_at) * 1000000)::bigint from trips as t
+left join lateral (
+    select true as found from predictions as p
+    where p.trip_id = t.trip_id and p.pickup_at = t.pickup_at and p.role = 'champion' offset 0
+) as predicted on true
+where source_id = $1 and partition = $2 and record_offset = any($3::bigint[]) and predicted.found is null
+"""
 STARTS = "select trip_id, record_offset from trips where source_id = $1 and partition = $2 and trip_id = any($3::text[])"
 SKIPPED = "select count(*) from skipped_records where source_id = $1 and partition = $2 and first_offset between $3 and $4"
 _NUMBERS = ("pickup_latitude", "pickup_longitude", "dropoff_latitude", "dropoff_longitude")
@@ -85,6 +93,7 @@ class Repairs:
     async def restore(self, source_id: int, remade: Remade, refuse: Refuse, event: LifecycleEvent) -> Restored:
         """Insert what is missing, and the event that says so."""
         for remaining in reversed(range(WRITE_ATTEMPTS)):
+            await Months(self.pool).ensure(remade.batch.started.pickup_at, remade.batch.completed.pickup_at)
             try:
                 async with connected(self.pool) as connection, connection.transaction():
                     restored = await RepairWriter(connection, source_id, remade.batch).repair(remade, refuse)
@@ -157,15 +166,20 @@ class RepairWriter(BatchWriter):
     async def _insert_answers(self, remade: Remade, verdict: Verdict) -> tuple[int, int]:
         """How many, and how many of these as they were published."""
         wanted = remade.unpredicted.union(self.batch.started.take(verdict.started).trip_id.tolist())
-        wanted -= {row[0] for row in await self.connection.fetch(PREDICTED, list(wanted))}
         counts = [(await self._insert_some(answers, wanted), answers.original) for answers in remade.answers]
         return sum(count for count, _ in counts), sum(count for count, original in counts if original)
 
     async def _insert_some(self, answers: Answers, wanted: frozenset[str]) -> int:
-        mine = np.array([trip_id in wanted for trip_id in answers.predictions.trip_id], dtype=np.bool_)
+        [span] = self.batch.spans
+        offsets = answers.records.offset.tolist()
+        pickup_of = dict(map(tuple, await self.connection.fetch(UNPREDICTED, self.source_id, span.partition, offsets)))
+        named = zip(answers.predictions.trip_id, offsets, strict=True)
+        mine = np.array([trip_id in wanted and offset in pickup_of for trip_id, offset in named], dtype=np.bool_)
         if mine.any():
+            records = answers.records.take(mine)
+            pickups = np.array([pickup_of[offset] for offset in records.offset.tolist()], dtype=np.int64).astype(TIME)
             made = answers.predictions.take(mine), answers.stamp, answers.scored_at
-            rows = prediction_rows(*made, self.source_id, answers.records.take(mine))
+            rows = prediction_rows(*made, self.source_id, records, pickups=pickups)
             await rows.copy_into(self.connection, "predictions")
         return int(mine.sum())
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator
@@ -36,7 +35,9 @@ async def main():
         await connection.execute("select ensure_history_month($1)", datetime.date(2015, month, 1))
 asyncio.run(main())
 """
-PARTITIONS = "select count(*) from pg_inherits where inhparent in ('trips'::regclass, 'completions'::regclass, 'predictions'::regclass)"
+PARTITIONS = """
+select count(*) from pg_inherits where inhparent = any('{trips, completions, predictions}'::text[]::regclass[])
+"""
 
 
 @pytest.fixture
@@ -55,8 +56,8 @@ async def _opened(pool: Pool) -> tuple[Streams, int]:
 
 async def test_processes_that_need_the_same_months_at_once_get_them_once(database: str, pool: Pool) -> None:
     program = ENSURE.format(address=database)
-    started = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(PROCESSES)]
-    assert [await asyncio.to_thread(process.wait, 60) for process in started] == [0] * PROCESSES
+    started = [await asyncio.create_subprocess_exec(sys.executable, "-c", program) for _ in range(PROCESSES)]
+    assert [await process.wait() for process in started] == [0] * PROCESSES
     assert await pool.fetchval(PARTITIONS) == 3 * 12
 
 
@@ -112,7 +113,8 @@ async def test_whoever_puts_objects_before_ours_changes_nothing_for_the_owner(
     worker = await asyncpg.connect(postgres_server.address(WORKER, database.rpartition("/")[2]))
     await worker.execute("create temporary table trips (pickup_at timestamptz) partition by range (pickup_at)")
     await worker.execute("select ensure_history_month('2016-03-01')")
-    assert await worker.fetchval("select relnamespace::regnamespace::text from pg_class where relname = 'trips_2016_03'") == "public"
+    where = "select relnamespace::regnamespace::text from pg_class where relname = 'trips_2016_03'"
+    assert await worker.fetchval(where) == "public"
     await worker.close()
 
 

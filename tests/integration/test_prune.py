@@ -205,8 +205,8 @@ async def test_the_command_says_what_goes_asks_and_lets_it_go(pool: Pool, databa
         command = [sys.executable, "-m", "cli", "prune", *options]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
-    await pool.execute("update open_tallies set closed_until = '2016-12-01Z'")
-    await pool.execute("insert into open_tallies (source_id, body, closed_until) select source_id, '', '2016-12-01Z' from event_sources")
+    closed = "insert into open_tallies (source_id, body, closed_until) select source_id, '', '2016-12-01Z' from event_sources"
+    await pool.execute(closed)
     refused = await asyncio.to_thread(prune, "--yes")
     assert refused.returncode == 3
     assert "--before" in refused.stderr

@@ -27,7 +27,7 @@ def test_ages_are_counted_from_the_clock_and_minutes_from_event_time() -> None:
 
 
 def test_what_a_training_after_a_break_reads_is_not_cut_off() -> None:
-    with pytest.raises(InvalidInput, match="trips before 2025-12-05 .* the 136 days"):
+    with pytest.raises(InvalidInput, match=r"trips before 2025-12-05 .* the 136 days"):
         cuts_of(Retention(trips=timedelta(days=100)), NOW, NOW, NEEDED, None)
     with pytest.raises(InvalidInput, match="minutes before"):
         cuts_of(Retention(minutes=timedelta(days=100)), NOW, NOW, NEEDED, None)
@@ -36,7 +36,7 @@ def test_what_a_training_after_a_break_reads_is_not_cut_off() -> None:
 
 def test_a_replay_of_an_old_year_is_not_swept_away_by_the_clock() -> None:
     newest = datetime(2016, 6, 30, tzinfo=UTC)
-    with pytest.raises(InvalidInput, match="2016-06-30.*--before"):
+    with pytest.raises(InvalidInput, match=r"2016-06-30.*--before"):
         cuts_of(Retention(), NOW, newest, NEEDED, None)
     before = datetime(2016, 2, 1, tzinfo=UTC)
     cuts = cuts_of(Retention(), NOW, newest, NEEDED, before)
