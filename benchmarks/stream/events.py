@@ -39,7 +39,7 @@ class Events:
 
 def city_events(trips: int, seed: int) -> Events:
     """The events of about so many trips."""
-    return _in_order(*city_trips(trips, seed))
+    return in_order(*city_trips(trips, seed))
 
 
 def city_trips(trips: int, seed: int) -> tuple[TripColumns, CompletionColumns]:
@@ -59,7 +59,8 @@ async def publish(kafka: str, topic: str, events: Events) -> None:
         await producer.publish(topic, events.keys, events.values)
 
 
-def _in_order(started: TripColumns, completed: CompletionColumns) -> Events:
+def in_order(started: TripColumns, completed: CompletionColumns) -> Events:
+    """The events of these trips, row by row, in event-time order."""
     timeline = timeline_of(started, completed)
     values = np.where(
         timeline.ends,
