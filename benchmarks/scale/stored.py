@@ -1,4 +1,4 @@
-"""A long history, made by the database itself: trips with their predictions and ends over the twelve months up to the stream's."""
+"""A long history, made by the database itself: trips, predictions and ends of the twelve months up to the stream's."""
 
 import asyncio
 from collections.abc import Sequence

@@ -126,13 +126,17 @@ declare
     given record;
 begin
     for given in
-        select left(relname, -7) as name, privilege_type, is_grantable,
+        select left(c.relname, -7) as name, privilege_type || coalesce(format(' (%I)', attname), '') as privilege, is_grantable,
             case when grantee = 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end as role
-        from pg_class, aclexplode(relacl)
-        where oid in ('trips_before'::regclass, 'completions_before'::regclass, 'predictions_before'::regclass)
+        from pg_class as c cross join lateral (
+            select null::name as attname, relacl as acl
+            union all
+            select attname, attacl from pg_attribute where attrelid = c.oid and attacl is not null
+        ) as granted cross join lateral aclexplode(acl)
+        where c.oid in ('trips_before'::regclass, 'completions_before'::regclass, 'predictions_before'::regclass)
             and grantee <> relowner
     loop
-        execute format('grant %s on %I to %s', given.privilege_type, given.name, given.role)
+        execute format('grant %s on %I to %s', given.privilege, given.name, given.role)
             || case when given.is_grantable then ' with grant option' else '' end;
     end loop;
 end $$;
