@@ -126,7 +126,7 @@ declare
     given record;
 begin
     for given in
-        select left(c.relname, -7) as name, privilege_type || coalesce(format(' (%I)', attname), '') as privilege, is_grantable,
+        select left(c.relname, -7) as name, privilege_type || coalesce(' (' || quote_ident(attname) || ')', '') as privilege, is_grantable,
             case when grantee = 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end as role
         from pg_class as c cross join lateral (
             select null::name as attname, relacl as acl
