@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 
 from asyncpg import InsufficientPrivilegeError
 
+from adapters.postgres.canaries import NO_CANARY
 from adapters.postgres.connection import Connection
 from adapters.postgres.lifecycle import insert_lifecycle_event
 from domain.entities.models import LifecycleEvent
@@ -90,7 +91,7 @@ async def months(connection: Connection) -> list[Month]:
 async def newest_event(connection: Connection) -> datetime | None:
     """Event time as far as the loop has come, else the newest pickup; None when nothing is stored."""
     newest: datetime | None = await connection.fetchval(NEWEST)
-    return newest or await connection.fetchval("select max(pickup_at) from trips")
+    return newest or await connection.fetchval(f"select max(pickup_at) from trips as t where {NO_CANARY}")
 
 
 async def refuse_unread(connection: Connection, first: date) -> None:

@@ -17,7 +17,7 @@ from domain.errors import InvalidInput
 from domain.retention import Retention
 
 if TYPE_CHECKING:
-    from cli.prune_bootstrap import Pruning
+    from cli.prune.bootstrap import Pruning
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -51,11 +51,11 @@ def prune(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Drop old months of history and delete other old rows; what is gone stays accounted for. The owner's login is needed."""
-    from cli import prune_bootstrap  # noqa: PLC0415 - loads asyncpg
+    from cli.prune import bootstrap  # noqa: PLC0415 - loads asyncpg
 
-    settings = prune_bootstrap.PruneSettings.read()
+    settings = bootstrap.PruneSettings.read()
     retention = Retention(*map(_days, (older_than, refused_older_than, served_older_than, minutes_older_than)))
-    going = asyncio.run(prune_bootstrap.plan(settings, retention, aware(before)))
+    going = asyncio.run(bootstrap.plan(settings, retention, aware(before)))
     if not as_json:
         _show(going, Console())
     if dry_run or going.nothing:
@@ -65,7 +65,7 @@ def prune(
     if not yes:
         _ask()
     console = Console(stderr=True, highlight=False)
-    gone = asyncio.run(prune_bootstrap.prune(settings, going, getpass.getuser(), console.print))
+    gone = asyncio.run(bootstrap.prune(settings, going, getpass.getuser(), console.print))
     if as_json:
         typer.echo(json.dumps({"dry_run": False, **_as_dict(going), "gone": gone}))
 

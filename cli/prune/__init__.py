@@ -1,0 +1,1 @@
+"""What `tripcast prune` is made of."""
