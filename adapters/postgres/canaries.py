@@ -5,8 +5,11 @@ from domain.entities.canaries import PREFIX
 
 NO_CANARY = f"not starts_with(t.trip_id, '{PREFIX}')"  # of a query that calls its trips t
 STORED = """
-select exists (select from trips where trip_id = $1) and exists (
-    select from predictions where trip_id = $1 and role = 'champion'
+select exists (
+    select from trips as t cross join lateral (
+        select from predictions as p where p.trip_id = t.trip_id and p.pickup_at = t.pickup_at and p.role = 'champion' offset 0
+    ) as predicted
+    where t.trip_id = $1
 )
 """
 

@@ -38,9 +38,9 @@ from predictions as p cross join lateral (
     select vendor_id, passenger_count, pickup_latitude, pickup_longitude, dropoff_latitude, dropoff_longitude
     from trips as t where t.trip_id = p.trip_id and t.pickup_at = p.pickup_at offset 0
 ) as t
-where (p.trip_id, p.pickup_at, p.role) > ($1, timestamptz 'epoch' + $8::bigint * interval '1 microsecond',
+where (p.pickup_at, p.trip_id, p.role) > (timestamptz 'epoch' + $8::bigint * interval '1 microsecond', $1,
     $2::text::prediction_role) and {WANTED} and ($6::smallint is null or p.source_id = $6)
-order by p.trip_id, p.pickup_at, p.role
+order by p.pickup_at, p.trip_id, p.role
 limit $7
 """
 NEXT_OF_API = f"""
@@ -79,7 +79,7 @@ async def stored_predictions(
     limit: int | None = None,
     chunk: int = CHUNK_ROWS,
 ) -> AsyncIterator[StoredPredictions]:
-    """At most `limit` predictions of trips with a pickup in [since, until), by trip id, pickup and role: always in one order.
+    """At most `limit` predictions of trips with a pickup in [since, until), by pickup, trip id and role: always in one order.
 
     Chunks hold at most `chunk` rows of one maker. Raises DatabaseUnreachable.
     """

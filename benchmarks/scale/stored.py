@@ -38,7 +38,7 @@ KEYS = {
         "primary key (trip_id, pickup_at)",
         "using btree (source_id, partition, record_offset) where source_id is not null",
     ),
-    "predictions": ("primary key (trip_id, pickup_at, role)", None),
+    "predictions": ("primary key (pickup_at, trip_id, role)", None),
 }
 
 

@@ -75,7 +75,7 @@ async def test_filters_by_version_pickup_and_count(pool: Pool) -> None:
     assert await ids(version=2) == ["c", "d"]
     assert await ids(since=NOON + timedelta(minutes=1)) == ["b", "d"]
     assert await ids(until=NOON + timedelta(minutes=1)) == ["a", "c"]
-    assert await ids(limit=3, chunk=2) == ["a", "b", "c"]
+    assert await ids(limit=3, chunk=2) == ["a", "c", "b"]  # by pickup
     assert await ids(source_id=99) == []
 
 

@@ -149,7 +149,8 @@ drop table predictions_before;
 -- key. So the indexes by record are there for look-ups alone.
 alter table trips add primary key (trip_id, pickup_at);
 alter table completions add primary key (trip_id, pickup_at);
-alter table predictions add primary key (trip_id, pickup_at, role);
+-- Predictions are only looked up for a trip that is known: their key begins with the pickup, so that inserts stay together.
+alter table predictions add primary key (pickup_at, trip_id, role);
 create index trips_by_record on trips (source_id, partition, record_offset) where source_id is not null;
 create index completions_by_record on completions (source_id, partition, record_offset) where source_id is not null;
 create index trips_by_pickup on trips using brin (pickup_at) with (pages_per_range = 32, autosummarize = on);
