@@ -10,7 +10,7 @@ from rich.console import Console
 from benchmarks.champion import champion
 from benchmarks.figures import Results
 from benchmarks.report import save, show
-from benchmarks.scale import outage, start_up, workers
+from benchmarks.scale import history, outage, start_up, workers
 from benchmarks.scale.table import rows
 from benchmarks.stream.events import city_events
 from benchmarks.world import World
@@ -70,4 +70,5 @@ def _outage(world: World, rounds: int, say: Say) -> tuple[dict[str, float], dict
     return found, {"outage": {"backlog_events": BACKLOG_EVENTS, "events_per_second": outage.RATE, "steady": STEADY_SECONDS}}
 
 
-PARTS: tuple[Part, ...] = (_start_up, _two_workers, _outage)
+# The long history comes last: it empties the tables of history first.
+PARTS: tuple[Part, ...] = (_start_up, _two_workers, _outage, history.measured)

@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
+from typing import cast
 
 import asyncpg
 import pytest
@@ -194,7 +195,7 @@ async def test_what_is_not_published_or_not_seen_by_the_monitor_stays(pool: Pool
 async def test_only_the_owner_prunes(pool: Pool, postgres_server: EmbeddedPostgres, database: str) -> None:
     worker = await asyncpg.connect(postgres_server.address(WORKER, database.rpartition("/")[2]))
     with pytest.raises(InvalidInput, match="only the owner"):
-        await prune_month(worker, MARCH, "somebody")
+        await prune_month(cast("Connection", worker), MARCH, "somebody")
     await worker.close()
     assert (await audit(pool)).ok
 
