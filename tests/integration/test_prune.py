@@ -141,7 +141,7 @@ async def test_a_backend_that_is_killed_while_it_waits_for_a_reader_leaves_a_mon
         await reading.start()
         await reader.fetch("select from trips")
         killed = await asyncpg.connect(database)
-        pruned = asyncio.create_task(prune_month(killed, MARCH, "somebody"))
+        pruned = asyncio.create_task(prune_month(cast("Connection", killed), MARCH, "somebody"))
         await _until(pool, "select count(*) > 0 from pg_inherits where inhdetachpending")
         await _a_worker_goes_on(pool, minute=LATER + 1, first=10)
         await pool.execute("select pg_terminate_backend($1)", killed.get_server_pid())
