@@ -67,6 +67,8 @@ def _properties(terminal: pytest.TerminalReporter) -> Iterable[Mapping[str, Any]
 
 def _told(line: Mapping[str, Any]) -> str:
     recovery = "" if line["recovery_s"] is None else f", recovered in {line['recovery_s']} s"
+    if line["skipped"]:
+        return f"{line['promise']:>2} NOT TRIED {line['test']}: {line['skipped']}"
     held = "held  " if line["held"] else "BROKEN"
     return (
         f"{line['promise']:>2} {held} {line['test']}: {line['fault']}; {line['duration_s']} s, "
@@ -115,11 +117,18 @@ def table(results: Mapping[str, Any]) -> str:
 
 
 def _row(number: int, tried: Mapping[str, Any]) -> str:
-    faults = "; ".join(test["fault"] for test in tried["tests"])
+    faults = "; ".join(f"not tried ({test['skipped']})" if test["skipped"] else test["fault"] for test in tried["tests"])
     recovered = "" if tried["recovery_s"] is None else f"{tried['recovery_s']} s"
     counts = f"{tried['sent']:,} | {tried['lost']} | {tried['doubled']}" if tried["sent"] else " | | "
-    held = "yes" if tried["held"] else "**no**"
-    return f"| {number} | {tried['promise']} | {faults} | {counts} | {recovered} | {held} |"
+    return f"| {number} | {tried['promise']} | {faults} | {counts} | {recovered} | {told(tried)} |"
+
+
+def told(tried: Mapping[str, Any]) -> str:
+    """A promise of which a test was skipped is neither held nor broken, unless another of its tests broke it."""
+    if tried["held"]:
+        return "yes"
+    broken = any(not test["held"] and not test["skipped"] for test in tried["tests"])
+    return "**no**" if broken else "not tried"
 
 
 def document(page: str, results: Mapping[str, Any]) -> str:

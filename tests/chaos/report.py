@@ -24,6 +24,7 @@ class Report:
     recovery_s: float | None = None
     duration_s: float = 0.0
     held: bool = False
+    skipped: str = ""  # why it could not be tried on this machine
     measured: dict[str, Any] = field(default_factory=dict)
 
     def size(self, full: int, short: int) -> int:

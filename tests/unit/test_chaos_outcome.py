@@ -9,7 +9,7 @@ from tests.chaos.outcome import PAGE, PROMISES, RESULTS, document, save, table
 
 def _line(promise: int, **other: Any) -> dict[str, Any]:
     line = {"promise": promise, "test": "test_it", "full": True, "held": True, "fault": "a kill", "sent": 10, "lost": 0}
-    return line | {"doubled": 0, "recovery_s": None, "duration_s": 1.5, "measured": {}} | other
+    return line | {"doubled": 0, "recovery_s": None, "duration_s": 1.5, "measured": {}, "skipped": ""} | other
 
 
 def test_a_promise_is_held_only_if_each_of_its_tests_held(tmp_path: Path) -> None:
@@ -34,6 +34,22 @@ def test_a_promise_tried_alone_leaves_the_results_of_the_others(tmp_path: Path) 
     save([_line(5, held=False)], path)
     promises = json.loads(path.read_text())["promises"]
     assert {number: tried["held"] for number, tried in promises.items()} == {"4": True, "5": False}
+
+
+def test_a_promise_that_could_not_be_tried_says_why_and_is_not_held(tmp_path: Path) -> None:
+    path = tmp_path / "chaos.json"
+    skipped = _line(17, held=False, fault="", sent=0, skipped="needs faketime")
+    save(
+        [skipped, _line(5), _line(5, held=False, sent=0, skipped="needs root"), _line(6, held=False), skipped | {"promise": 6}],
+        path,
+    )
+    rows = table(json.loads(path.read_text())).splitlines()
+    assert any(
+        row.startswith("| 17 | clock errors do no harm | not tried (needs faketime) |") and row.endswith("| not tried |")
+        for row in rows
+    )
+    assert next(row for row in rows if row.startswith("| 5 |")).endswith("| not tried |")
+    assert next(row for row in rows if row.startswith("| 6 |")).endswith("| **no** |")
 
 
 def test_the_table_names_every_promise_tried_or_not(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from tests.chaos.report import PROPERTY, Report
 
 FULL = os.environ.get("CHAOS") == "full"
 PASSED = pytest.StashKey[bool]()
+SKIPPED = pytest.StashKey[str]()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -35,6 +36,11 @@ def pytest_runtest_makereport(
     report = yield
     if call.when == "call":
         item.stash[PASSED] = report.passed
+    promise = item.get_closest_marker("promise")
+    if report.skipped and call.excinfo and promise:
+        item.stash[SKIPPED] = str(call.excinfo.value)
+        if "report" not in getattr(item, "funcargs", {}):  # a mark skipped it: no fixture is going to write its line
+            _write(item, Report(promise.args[0], FULL))
     return report
 
 
@@ -46,5 +52,10 @@ def report(request: pytest.FixtureRequest) -> Iterator[Report]:
     began = time.monotonic()
     yield report
     report.duration_s = round(time.monotonic() - began, 1)
-    report.held = request.node.stash.get(PASSED, False)
-    request.node.user_properties.append((PROPERTY, asdict(report) | {"test": request.node.name}))
+    _write(request.node, report)
+
+
+def _write(item: pytest.Item, report: Report) -> None:
+    report.held = item.stash.get(PASSED, False)
+    report.skipped = item.stash.get(SKIPPED, "")
+    item.user_properties.append((PROPERTY, asdict(report) | {"test": item.name}))

@@ -73,13 +73,13 @@ class Reached:
 
 
 @asynccontextmanager
-async def reached(kafka: str, database: str, prefix: str, folder: Path, count: int) -> AsyncIterator[Reached]:
-    """Everything runs, with `count` trips on their way at 500 events/s."""
+async def reached(kafka: str, database: str, prefix: str, folder: Path, count: int, **settings: str) -> AsyncIterator[Reached]:
+    """Everything runs, with `count` trips on their way at 500 events/s. `settings` are the worker's."""
     proxy, journal = Proxy(free_ports(1)[0], port_of(database)), Journal()
     await proxy.heal()
     way = by_way_of(proxy.port, database)
     async with world_of(kafka, database, prefix, folder) as world, api_process(database, folder, way) as api:
-        worker = world.start_worker(**_through(way))
+        worker = world.start_worker(TRIPCAST_DATABASE=way, **settings)
         sending = asyncio.create_task(send(kafka, f"{prefix}trip-events", in_turn(count, seed=7), journal, 500))
         try:
             await until(passes(world, 200))
@@ -87,10 +87,6 @@ async def reached(kafka: str, database: str, prefix: str, folder: Path, count: i
         finally:
             sending.cancel()
             await proxy.cut()
-
-
-def _through(way: str) -> dict[str, str]:
-    return {"TRIPCAST_DATABASE": way, "TRIPCAST_DATABASE_COMMAND_SECONDS": COMMAND_SECONDS}
 
 
 @pytest.mark.promise(7)
@@ -121,7 +117,9 @@ async def test_half_open_connections_and_a_slow_network_are_survived(
     kafka_address: str, database: str, topic_prefix: str, tmp_path: Path, report: Report
 ) -> None:
     report.fault = f"connections to the database half-open (statements end after {COMMAND_SECONDS} s), then 0.2 s late each way"
-    async with reached(kafka_address, database, topic_prefix, tmp_path, report.size(full=8_000, short=5_000)) as system:
+    settings = {"TRIPCAST_DATABASE_COMMAND_SECONDS": COMMAND_SECONDS}
+    trips = report.size(full=8_000, short=5_000)
+    async with reached(kafka_address, database, topic_prefix, tmp_path, trips, **settings) as system:
         await system.proxy.abandon()
         await system.recovered(report, await system.direct.count("trips"))
         await system.proxy.slow(0.2)
