@@ -1,5 +1,6 @@
 """Each promise is a test with a report: the short ones run in `make test`, all of them in full in `make chaos`."""
 
+import json
 import os
 import time
 from collections.abc import Generator, Iterator
@@ -58,4 +59,5 @@ def report(request: pytest.FixtureRequest) -> Iterator[Report]:
 def _write(item: pytest.Item, report: Report) -> None:
     report.held = item.stash.get(PASSED, False)
     report.skipped = item.stash.get(SKIPPED, "")
-    item.user_properties.append((PROPERTY, asdict(report) | {"test": item.name}))
+    plain = json.loads(json.dumps(asdict(report), default=float))  # numpy's numbers cannot travel between test processes
+    item.user_properties.append((PROPERTY, plain | {"test": item.name}))
