@@ -58,7 +58,7 @@ def role(world: World, *command: str, **environment: str) -> Iterator[None]:
 @asynccontextmanager
 async def system(world: World, key: str) -> AsyncIterator[tuple[Worker, dict[str, str]]]:
     """Every role, and where each tells its metrics."""
-    trainer, board = free_ports(2)
+    trainer, board, canary = free_ports(3)
     async with AsyncExitStack() as stack:
         worker = world.start_worker()
         api = await stack.enter_async_context(
@@ -74,7 +74,8 @@ async def system(world: World, key: str) -> AsyncIterator[tuple[Worker, dict[str
         stack.enter_context(role(world, "trainer", TRIPCAST_TRAINER_PORT=str(trainer)))
         board_settings = {"TRIPCAST_BOARD_PORT": str(board), "TRIPCAST_API": api.address, "TRIPCAST_BOARD_API_KEY": key}
         stack.enter_context(role(world, "dashboard", **board_settings))
-        ports = {"worker": worker.port, "trainer": trainer, "board": board}
+        stack.enter_context(role(world, "canary", TRIPCAST_CANARY_PORT=str(canary)))
+        ports = {"worker": worker.port, "trainer": trainer, "board": board, "canary": canary}
         yield worker, {name: f"{HOST}:{port}" for name, port in ports.items()} | {"api": api.address.removeprefix("http://")}
 
 

@@ -51,7 +51,7 @@ select extract(epoch from minute)::bigint / 60, place::text, area, trips, predic
 SCORED = """
 select floor(extract(epoch from pickup_at) / 60)::bigint as minute, duration_seconds, pickup_latitude, pickup_longitude,
     dropoff_latitude, dropoff_longitude
-from trips join predictions using (trip_id) where role = 'champion'
+from trips join predictions using (trip_id, pickup_at) where role = 'champion'
 """
 ROLLED_UP = """
 select minute, role::text, model_version, vendor_id, sum(started)::bigint, sum(settled)::bigint, sum(error_ds)::bigint,

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 
 import msgspec
@@ -58,7 +59,7 @@ async def follows(worker: Worker, champion: int, challenger: int) -> None:
     """Return when the worker scores with both."""
 
     async def does() -> bool:
-        if worker.health("readyz")[0] == 0:  # it does not answer yet
+        if worker.health("readyz")[0] != HTTPStatus.OK:  # it does not answer yet, or has not looked around yet
             return False
         versions = worker.metric("tripcast_champion_version"), worker.metric("tripcast_challenger_version")
         return versions == (champion, challenger)
