@@ -17,7 +17,6 @@ FIGURES = {
     "catching up while trips go on, events/s": ("catch_up_events_per_second", RATE, ""),
     "from the worker's start until nothing is left": ("catch_up_seconds", "{:.1f} s", ""),
     "worker memory under the live traffic then, resident": ("rss_mb", "{:.0f} MB", ""),
-    "its slope": ("rss_mb_per_hour", "{:+.0f} MB/h", ""),
     "start of the worker": ("worker_ready_seconds", "{:.1f} s", ""),
     "start of the API": ("api_ready_seconds", "{:.1f} s", ""),
     "start of the trainer": ("trainer_ready_seconds", "{:.1f} s", ""),
