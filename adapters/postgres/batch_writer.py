@@ -11,56 +11,70 @@ import numpy as np
 from asyncpg import Record
 
 from adapters.postgres.connection import Connection
+from adapters.postgres.look_ups import BY_KEY, by_id
 from adapters.postgres.months import windows_of
 from adapters.postgres.refused import insert_dead_letters, insert_ranges, insert_repeats
 from adapters.postgres.rows import completion_rows, prediction_rows, trip_rows
 from adapters.postgres.settling import Row, Stored, Verdict, odd_within, settle, starts_of
 from domain.entities.predictions import PredictionColumns
 from domain.entities.streams import BatchReceipt, EventBatch, ModelStamp, Span
-from domain.entities.trips import RecordColumns, Times
+from domain.entities.trips import CompletionColumns, RecordColumns, Times
 from domain.errors import Fenced
 from domain.ports import Refuse
 
-# These tables are ahead of the planner's statistics by millions of rows. `lateral` with `offset 0` keeps it from joining the
-# other way round, and without sequential scans each look-up goes by key, at any size of the table. A custom plan knows the
-# months that are asked for, and leaves the others out; a generic one would lock them all.
-BY_KEY = "set local enable_seqscan = off; set local plan_cache_mode = force_custom_plan"
 LOCK = """
 select partition, next_offset from stream_offsets
 where source_id = $1 and partition = any($2::integer[])
 order by partition
 for no key update
 """
-FIND_ODD = """
+# What is stored of a trip without its start is an early completion, and these can be found by id. All others lie beside their
+# trip, by its pickup: a completion is looked for there.
+FIND_ODD = f"""
 select s.trip_id from unnest($1::text[]) as s (trip_id)
 cross join lateral (
-    select from trips as t where t.trip_id = s.trip_id and t.pickup_at >= $5 and t.pickup_at < $6 offset 0
+    select from trips as t where {by_id("s.trip_id")} and t.pickup_at >= $6 and t.pickup_at < $7 offset 0
 ) as stored
 union all
-select b.trip_id from unnest($2::text[]) as b (trip_id)
+select s.trip_id from unnest($1::text[]) as s (trip_id)
 cross join lateral (
-    select from completions as c where c.trip_id = b.trip_id and c.pickup_at >= $5 and c.pickup_at < $6 offset 0
+    select from completions as c where c.trip_id = s.trip_id and c.early and c.pickup_at >= $6 and c.pickup_at < $7 offset 0
 ) as stored
 union all
-select c.trip_id from unnest($3::text[], $4::bigint[]) as c (trip_id, pickup)
+select e.trip_id from unnest($2::text[], $3::bigint[]) as e (trip_id, pickup)
+cross join lateral (
+    select from completions as c
+    where c.pickup_at = timestamptz 'epoch' + e.pickup * interval '1 microsecond' and c.trip_id = e.trip_id
+        and c.pickup_at >= $6 and c.pickup_at < $7 offset 0
+) as stored
+union all
+select c.trip_id from unnest($4::text[], $5::bigint[]) as c (trip_id, pickup)
 left join lateral (
-    select t.pickup_at from trips as t where t.trip_id = c.trip_id and t.pickup_at >= $5 and t.pickup_at < $6 offset 0
+    select t.pickup_at from trips as t where {by_id("c.trip_id")} and t.pickup_at >= $6 and t.pickup_at < $7 offset 0
 ) as stored on true
 where stored.pickup_at is distinct from timestamptz 'epoch' + c.pickup * interval '1 microsecond'
 """
-STORED_TRIPS = """
+STORED_TRIPS = f"""
 select stored.* from unnest($1::text[]) as o (trip_id) cross join lateral (
     select trip_id, source_id, partition, record_offset, vendor_id, passenger_count,
         (extract(epoch from pickup_at) * 1000000)::bigint as pickup_us,
         pickup_latitude, pickup_longitude, dropoff_latitude, dropoff_longitude
-    from trips as t where t.trip_id = o.trip_id and t.pickup_at >= $2 and t.pickup_at < $3 offset 0
+    from trips as t where {by_id("o.trip_id")} and t.pickup_at >= $2 and t.pickup_at < $3 offset 0
 ) as stored
 """
 STORED_COMPLETIONS = """
-select stored.* from unnest($1::text[]) as o (trip_id) cross join lateral (
-    select trip_id, source_id, partition, record_offset,
-        (extract(epoch from pickup_at) * 1000000)::bigint as pickup_us, (extract(epoch from dropoff_at) * 1000000)::bigint
-    from completions as c where c.trip_id = o.trip_id and c.pickup_at >= $2 and c.pickup_at < $3 offset 0
+select trip_id, source_id, partition, record_offset,
+    (extract(epoch from pickup_at) * 1000000)::bigint as pickup_us, (extract(epoch from dropoff_at) * 1000000)::bigint
+from unnest($1::text[], $2::bigint[]) as o (named, pickup) cross join lateral (
+    select * from completions as c
+    where c.pickup_at = timestamptz 'epoch' + o.pickup * interval '1 microsecond' and c.trip_id = o.named
+        and c.pickup_at >= $3 and c.pickup_at < $4 offset 0
+) as stored
+union all
+select trip_id, source_id, partition, record_offset,
+    (extract(epoch from pickup_at) * 1000000)::bigint, (extract(epoch from dropoff_at) * 1000000)::bigint
+from unnest($1::text[]) as o (named) cross join lateral (
+    select * from completions as c where c.trip_id = o.named and c.early and c.pickup_at >= $3 and c.pickup_at < $4 offset 0
 ) as stored
 """
 ADVANCE = """
@@ -113,15 +127,8 @@ class BatchWriter:
             started = begun[window.rows[window.rows < len(begun)]].tolist()
             rows = window.rows[window.rows >= len(begun)] - len(begun)
             elsewhere = ended.take(rows[starts[rows] < 0])
-            found = await self.connection.fetch(
-                FIND_ODD,
-                started,
-                started + ended.trip_id[rows].tolist(),
-                elsewhere.trip_id.tolist(),
-                elsewhere.pickup_at.astype(np.int64).tolist(),
-                window.since,
-                window.until,
-            )
+            named = *_named(ended.take(rows)), *_named(elsewhere)
+            found = await self.connection.fetch(FIND_ODD, started, *named, window.since, window.until)
             odd.update(row[0] for row in found)
         return settle(self.batch, await self._stored(odd))
 
@@ -139,11 +146,14 @@ class BatchWriter:
         names, pickups = names[chosen], pickups[chosen]
         told = set(zip(names.tolist(), pickups.astype(np.int64).tolist(), strict=True))
         for window in windows_of(pickups):
-            asked = sorted(set(names[window.rows].tolist())), window.since, window.until
-            for row in await self.connection.fetch(STORED_TRIPS, *asked):
+            bounds = window.since, window.until
+            trips = await self.connection.fetch(STORED_TRIPS, sorted(set(names[window.rows].tolist())), *bounds)
+            for row in trips:
                 if stored[row[0]].trip is None or (row[0], row["pickup_us"]) in told:
                     stored[row[0]].trip = self._row(row)
-            for row in await self.connection.fetch(STORED_COMPLETIONS, *asked):
+            at = {(row[0], row["pickup_us"]) for row in trips}
+            at.update(zip(names[window.rows].tolist(), pickups[window.rows].astype(np.int64).tolist(), strict=True))
+            for row in await self.connection.fetch(STORED_COMPLETIONS, *map(list, zip(*sorted(at), strict=True)), *bounds):
                 if stored[row[0]].completion is None or (row[0], row["pickup_us"]) in told:
                     stored[row[0]].completion = self._row(row)
         return stored
@@ -185,6 +195,11 @@ class BatchWriter:
             [span.next_offset for span in spans],
             [published.get(span.partition, 0) for span in spans],
         )
+
+
+def _named(completions: CompletionColumns) -> tuple[list[str], list[int]]:
+    """Ids and pickups, microseconds."""
+    return completions.trip_id.tolist(), completions.pickup_at.astype(np.int64).tolist()
 
 
 def _fence(span: Span, stored: int | None) -> None:

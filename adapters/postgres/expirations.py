@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from adapters.postgres.batch_writer import BY_KEY
 from adapters.postgres.canaries import NO_CANARY
 from adapters.postgres.connection import Connection, Pool, connected
+from adapters.postgres.look_ups import BY_KEY
 from domain.loop.journal import moment
 
 # `lateral` and `offset 0`: see `batch_writer`. Trips from files have ended.

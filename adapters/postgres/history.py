@@ -8,9 +8,9 @@ import numpy as np
 from asyncpg import CheckViolationError, UniqueViolationError
 from numpy.typing import NDArray
 
-from adapters.postgres.batch_writer import BY_KEY
 from adapters.postgres.binary_copy import FixedRows, copied_text
 from adapters.postgres.connection import BULK_SECONDS, Connection, Pool, bulk, connected
+from adapters.postgres.look_ups import BY_KEY
 from adapters.postgres.months import Months, bounds_of
 from adapters.postgres.rows import completion_rows, trip_rows
 from adapters.postgres.storable import as_json, text

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from asyncpg import Record
 
-from adapters.postgres.batch_writer import BY_KEY
 from adapters.postgres.canaries import NO_CANARY
 from adapters.postgres.connection import Pool, connected
+from adapters.postgres.look_ups import BY_KEY
 from domain.areas import AreaGrid
 from schemas.http.base import Point
 from schemas.http.snapshot import TripRow

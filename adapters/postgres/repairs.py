@@ -8,9 +8,10 @@ import numpy as np
 from asyncpg import UniqueViolationError
 from numpy.typing import NDArray
 
-from adapters.postgres.batch_writer import BY_KEY, LOCK, BatchWriter
+from adapters.postgres.batch_writer import LOCK, BatchWriter
 from adapters.postgres.connection import Pool, connected
 from adapters.postgres.lifecycle import insert_lifecycle_event
+from adapters.postgres.look_ups import BY_KEY
 from adapters.postgres.months import Months
 from adapters.postgres.predictions import INPUTS
 from adapters.postgres.refused import insert_dead_letters, insert_ranges, insert_repeats

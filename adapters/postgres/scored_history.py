@@ -8,9 +8,9 @@ import numpy as np
 from asyncpg import Record
 from numpy.typing import NDArray
 
-from adapters.postgres.batch_writer import BY_KEY
 from adapters.postgres.canaries import NO_CANARY
 from adapters.postgres.connection import Pool, connected
+from adapters.postgres.look_ups import BY_KEY
 from adapters.postgres.months import bounds_of
 from domain.areas import AreaGrid
 from domain.entities.predictions import PredictionColumns

@@ -4,16 +4,17 @@ import msgspec
 from asyncpg import Record
 
 from adapters.postgres.connection import Pool, connected
+from adapters.postgres.look_ups import by_id
 from schemas.events import Point, TripStarted
 from schemas.http.trips import Trip, TripPrediction
 
-TRIP = """
+TRIP = f"""
 select t.trip_id, t.vendor_id, t.passenger_count, t.pickup_at, t.pickup_latitude, t.pickup_longitude, t.dropoff_latitude,
     t.dropoff_longitude, t.recorded_at, s.topic, t.partition, t.record_offset, t.traceparent, c.dropoff_at
 from trips as t
 left join event_sources as s using (source_id)
 left join completions as c on c.trip_id = t.trip_id and c.pickup_at = t.pickup_at
-where t.trip_id = $1
+where {by_id("$1")}
 order by t.pickup_at desc limit 1
 """
 PREDICTIONS = """

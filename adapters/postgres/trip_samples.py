@@ -5,11 +5,11 @@ from collections import Counter
 
 import numpy as np
 
-from adapters.postgres.batch_writer import BY_KEY
 from adapters.postgres.binary_copy import FixedRows
 from adapters.postgres.canaries import NO_CANARY
 from adapters.postgres.connection import Pool, connected
 from adapters.postgres.history import TRIP_NUMBERS
+from adapters.postgres.look_ups import BY_KEY
 from domain.entities.trip_samples import TripSample
 from domain.entities.trips import TripColumns
 

@@ -29,16 +29,12 @@ ROWS = {
     "predictions": """insert into {table} select trip_id, 'champion', 1, 'stored', 660, 400, 900, pickup_at, {source},
         partition, record_offset, pickup_at from ({made}) as made""",
 }
-KEYS = {
-    "trips": (
-        "primary key (trip_id, pickup_at)",
-        "using btree (source_id, partition, record_offset) where source_id is not null",
-    ),
-    "completions": (
-        "primary key (trip_id, pickup_at)",
-        "using btree (source_id, partition, record_offset) where source_id is not null",
-    ),
-    "predictions": ("primary key (pickup_at, trip_id, role)", None),
+BY_RECORD = "using btree (source_id, partition, record_offset) where source_id is not null"
+KEYS = {"trips": "(pickup_at, trip_id)", "completions": "(pickup_at, trip_id)", "predictions": "(pickup_at, trip_id, role)"}
+INDEXES = {  # as in the migrations: of a month that is attached, those that are there are taken over
+    "trips": (BY_RECORD, "using btree (hashtextextended(trip_id, 0), pickup_at)"),
+    "completions": (BY_RECORD, "using btree (trip_id, pickup_at) where early"),
+    "predictions": (),
 }
 
 
@@ -75,7 +71,6 @@ async def _month(connection: asyncpg.Connection, parent: str, month: str, rows: 
     if rows:
         made = MADE.format(month=month, rows=rows)
         await connection.execute(ROWS[parent].format(table=table, source=source, made=made))
-    key, by_record = KEYS[parent]
-    await connection.execute(f"alter table {table} add {key}")
-    if by_record:
-        await connection.execute(f"create index on {table} {by_record}")
+    await connection.execute(f"alter table {table} add primary key {KEYS[parent]}")
+    for index in INDEXES[parent]:
+        await connection.execute(f"create index on {table} {index}")

@@ -12,9 +12,10 @@ import asyncpg
 import pytest
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres.batch_writer import BY_KEY, FIND_ODD, STORED_COMPLETIONS, STORED_TRIPS
+from adapters.postgres.batch_writer import FIND_ODD, STORED_COMPLETIONS, STORED_TRIPS
 from adapters.postgres.connection import Pool, open_pool
 from adapters.postgres.history import FIND_STORED
+from adapters.postgres.look_ups import BY_KEY
 from adapters.postgres.months import Months, bounds_of
 from adapters.postgres.scored_history import SCORED
 from adapters.postgres.stream_store import Streams
@@ -124,9 +125,9 @@ async def test_a_batch_looks_at_its_own_months_alone(pool: Pool) -> None:
     since, until = bounds_of(times_of([datetime(2015, 5, 7, tzinfo=UTC)]))
     ids, pickups = ["a", "b"], [0, 0]
     queries: list[tuple[str, tuple[Any, ...]]] = [
-        (FIND_ODD, (ids, ids, ids, pickups, since, until)),
+        (FIND_ODD, (ids, ids, pickups, ids, pickups, since, until)),
         (STORED_TRIPS, (ids, since, until)),
-        (STORED_COMPLETIONS, (ids, since, until)),
+        (STORED_COMPLETIONS, (ids, pickups, since, until)),
         (FIND_STORED, (ids, pickups, since, until)),
         (SCORED, (ids, pickups, since, until)),
     ]
@@ -136,7 +137,27 @@ async def test_a_batch_looks_at_its_own_months_alone(pool: Pool) -> None:
             for _ in range(7):  # a plan for all parameters would be made from the sixth time on
                 await connection.fetch(query, *arguments)
             plan = json.loads(await connection.fetchval(f"explain (format json) {query}", *arguments))
-            assert {name[-8:] for name in _tables(plan[0]["Plan"])} == {"_2015_05"}
+            assert {name[-8:] for name in _found(plan[0]["Plan"], "Relation Name")} == {"_2015_05"}
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+async def test_each_look_up_goes_by_the_index_that_names_the_trip_whether_the_planner_knows_the_month_or_not(
+    pool: Pool, *, analyzed: bool
+) -> None:
+    store, source_id = await _opened(pool)
+    await store.write(
+        source_id, batch_of([event for name in range(500) for event in (Start(f"{name}"), End(f"{name}"))]), Refusals()
+    )
+    since, until = bounds_of(times_of([datetime(2016, 3, 7, tzinfo=UTC)]))
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("analyze trips, completions" if analyzed else BY_KEY)
+        await connection.execute(BY_KEY)
+        plan = json.loads(
+            await connection.fetchval(f"explain (format json) {FIND_ODD}", ["a"], ["a"], [0], ["a"], [0], since, until)
+        )
+    by_id, by_key = "trips_2016_03_hashtextextended_pickup_at_idx", "completions_2016_03_pkey"
+    assert sorted(_found(plan[0]["Plan"], "Index Name")) == [by_key, "completions_2016_03_trip_id_pickup_at_idx", by_id, by_id]
+    assert all(" = " in condition for condition in _found(plan[0]["Plan"], "Index Cond"))
 
 
 async def test_an_id_comes_again_in_a_far_month_as_another_trip_and_in_a_near_one_as_a_contradiction(pool: Pool) -> None:
@@ -180,6 +201,6 @@ async def test_a_batch_of_many_months_is_stored(pool: Pool) -> None:
     assert await pool.fetchval("select count(*) from predictions join trips using (trip_id, pickup_at)") == 60
 
 
-def _tables(node: dict[str, Any]) -> list[str]:
-    below = [name for child in node.get("Plans", []) for name in _tables(child)]
-    return [node["Relation Name"], *below] if "Relation Name" in node else below
+def _found(node: dict[str, Any], what: str) -> list[str]:
+    below = [name for child in node.get("Plans", []) for name in _found(child, what)]
+    return [node[what], *below] if what in node else below

@@ -13,9 +13,10 @@ import pytest
 
 from adapters.environment.settings import PostgresSettings
 from adapters.postgres.audit import audit
-from adapters.postgres.batch_writer import BY_KEY, FIND_ODD, STORED_COMPLETIONS, STORED_TRIPS
+from adapters.postgres.batch_writer import FIND_ODD, STORED_COMPLETIONS, STORED_TRIPS
 from adapters.postgres.connection import Pool, open_pool
 from adapters.postgres.history import FIND_STORED
+from adapters.postgres.look_ups import BY_KEY
 from adapters.postgres.months import bounds_of
 from adapters.postgres.stream_store import Streams
 from domain.entities.rejections import DeadLetter
@@ -148,17 +149,17 @@ async def test_each_trip_is_looked_up_by_its_key_whatever_the_planner_knows(pool
     await pool.execute("select ensure_history_month($1)", since.date())
     await pool.execute("insert into trips select 'x' || n, 1, 1, now(), 0, 0, 0, 0 from generate_series(1, $1) as n", rows)
     await pool.execute("insert into completions select 'x' || n, now(), now() from generate_series(1, $1) as n", rows)
-    ids = [f"t{number}" for number in range(trips)]
+    ids, at = [f"t{number}" for number in range(trips)], [0] * trips
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(BY_KEY)
         plans = [
-            await connection.fetchval(f"explain (format json) {FIND_ODD}", ids, ids, ids, [0] * trips, since, until),
+            await connection.fetchval(f"explain (format json) {FIND_ODD}", ids, ids, at, ids, at, since, until),
             await connection.fetchval(f"explain (format json) {STORED_TRIPS}", ids, since, until),
-            await connection.fetchval(f"explain (format json) {STORED_COMPLETIONS}", ids, since, until),
-            await connection.fetchval(f"explain (format json) {FIND_STORED}", ids, [0] * trips, since, until),
+            await connection.fetchval(f"explain (format json) {STORED_COMPLETIONS}", ids, at, since, until),
+            await connection.fetchval(f"explain (format json) {FIND_STORED}", ids, at, since, until),
         ]
     scans = [node for plan in plans for node in _scans(json.loads(plan)[0]["Plan"])]
-    assert len(scans) == 3 + 1 + 1 + 2
+    assert len(scans) == 4 + 1 + 2 + 2
     assert {node["Relation Name"] for node in scans if "Index Cond" not in node and "Recheck Cond" not in node} == set()
 
 
