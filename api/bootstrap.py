@@ -21,10 +21,10 @@ from adapters.health.uvicorn_server import Server
 from adapters.mlflow.registry import Registry
 from adapters.mlflow.rest import MlflowRest
 from adapters.onnx.local_models import LocalModels
-from adapters.postgres.api_keys import ValidKeys
-from adapters.postgres.line import Line
-from adapters.postgres.migrate import check_schema_on
-from adapters.postgres.served_predictions import ServedRows
+from adapters.postgres.admin.migrate import check_schema_on
+from adapters.postgres.api.keys import ValidKeys
+from adapters.postgres.api.served_predictions import ServedRows
+from adapters.postgres.connection.line import Line
 from api.app import Serve, create_application
 from api.auth import KeyRing
 from api.checks import Checks

@@ -17,24 +17,24 @@ from adapters.kafka.replaying import replaying
 from adapters.kafka.topic_ends import EndsOfTopic
 from adapters.mlflow.registry import Registry
 from adapters.mlflow.rest import MlflowRest
-from adapters.postgres.area_sums import area_sums
-from adapters.postgres.connection import Pool as Connections
-from adapters.postgres.database_stats import database_bytes, database_stats
-from adapters.postgres.dead_letters import DeadLetters
-from adapters.postgres.error_series import error_steps, reference_of, rollup_bounds
-from adapters.postgres.latest_trips import LatestRows
-from adapters.postgres.quality import Quality
-from adapters.postgres.quarantined import newest_letters, one_letter, quarantined_by_minute, reason_counts
-from adapters.postgres.read_pool import open_read_pool
-from adapters.postgres.recent_events import events_since, role_changes
-from adapters.postgres.security import Password, password_source
-from adapters.postgres.service_minutes import all_minutes, minutes_since, write_minute
-from adapters.postgres.signal_steps import newest_steps, steps_of_signal
-from adapters.postgres.story import story
-from adapters.postgres.stream_positions import stored_stream
-from adapters.postgres.training_runs import TrainingRuns
-from adapters.postgres.trip_by_id import trip_by_id
-from adapters.postgres.trip_samples import refused_rows, trip_sample
+from adapters.postgres.admin.dead_letters import DeadLetters
+from adapters.postgres.api.area_sums import area_sums
+from adapters.postgres.api.database_stats import database_bytes, database_stats
+from adapters.postgres.api.error_series import error_steps, reference_of, rollup_bounds
+from adapters.postgres.api.latest_trips import LatestRows
+from adapters.postgres.api.quality import Quality
+from adapters.postgres.api.quarantined import newest_letters, one_letter, quarantined_by_minute, reason_counts
+from adapters.postgres.api.recent_events import events_since, role_changes
+from adapters.postgres.api.service_minutes import all_minutes, minutes_since, write_minute
+from adapters.postgres.api.signal_steps import newest_steps, steps_of_signal
+from adapters.postgres.api.story import story
+from adapters.postgres.api.trip_by_id import trip_by_id
+from adapters.postgres.connection.pool import Pool as Connections
+from adapters.postgres.connection.read_pool import open_read_pool
+from adapters.postgres.connection.security import Password, password_source
+from adapters.postgres.history.trip_samples import refused_rows, trip_sample
+from adapters.postgres.loop.training_runs import TrainingRuns
+from adapters.postgres.stream.positions import stored_stream
 from adapters.web.names import addresses_of
 from adapters.web.reader import WebReader
 from api.background import in_background

@@ -14,10 +14,10 @@ from adapters.kafka.lifecycle import announce as publish
 from adapters.mlflow.registry import Registry
 from adapters.mlflow.rest import MlflowRest
 from adapters.onnx.local_models import LocalModels
-from adapters.postgres.connection import Pool, open_pool
-from adapters.postgres.lifecycle import Journal
-from adapters.postgres.locks import alone
-from adapters.postgres.predictions import StoredPredictions, served_predictions, stored_predictions
+from adapters.postgres.connection.locks import alone
+from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.history.predictions import StoredPredictions, served_predictions, stored_predictions
+from adapters.postgres.tables.lifecycle import Journal
 from batch.settings import BatchSettings
 from batch.verify import Verification, Verify
 from domain.entities.models import LifecycleEvent, ModelVersion

@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres.connection import Pool, open_pool
-from adapters.postgres.labelled_ranges import LabelledRanges
+from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.history.labelled_ranges import LabelledRanges
 from batch.candidate import Boosting, Candidate
 from batch.catalogue import ALL
 from batch.settings import BatchSettings

@@ -13,9 +13,9 @@ from adapters.mlflow.rest import MlflowRest
 from adapters.mlflow.runs import parameters_of, trained_from
 from adapters.onnx import package
 from adapters.onnx.local_models import LocalModels
-from adapters.postgres.connection import Pool
-from adapters.postgres.locks import alone
-from adapters.postgres.training_records import TrainingRecords
+from adapters.postgres.connection.locks import alone
+from adapters.postgres.connection.pool import Pool
+from adapters.postgres.loop.training_records import TrainingRecords
 from adapters.web.reader import WebReader
 from batch import bootstrap
 from batch.deploy import Deployed, DeployVersion

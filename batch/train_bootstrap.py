@@ -7,10 +7,10 @@ from dataclasses import replace
 from adapters.files.policies import read_policy
 from adapters.mlflow.experiments import Experiments
 from adapters.onnx.model import Graph
-from adapters.postgres.history import History
-from adapters.postgres.lifecycle import Journal
-from adapters.postgres.locks import alone
-from adapters.postgres.training_records import TrainingRecords
+from adapters.postgres.connection.locks import alone
+from adapters.postgres.history.trips import History
+from adapters.postgres.loop.training_records import TrainingRecords
+from adapters.postgres.tables.lifecycle import Journal
 from batch import bootstrap, dask_bootstrap, ports
 from batch.build import BuildModel
 from batch.catalogue import chosen

@@ -17,16 +17,16 @@ from adapters.health.state import State, register_state
 from adapters.kafka.broker import Broker
 from adapters.kafka.lifecycle import Done, listening
 from adapters.kafka.topics import end_offsets
-from adapters.postgres import requests as stored
-from adapters.postgres.connection import Pool
-from adapters.postgres.gate_results import refused_by
-from adapters.postgres.labels import labelled_trips_up_to
-from adapters.postgres.lifecycle import Journal
-from adapters.postgres.line import Line
-from adapters.postgres.locks import alone
-from adapters.postgres.migrate import check_schema
-from adapters.postgres.notifications import Notifications
-from adapters.postgres.progress import stored_offsets
+from adapters.postgres.admin.migrate import check_schema
+from adapters.postgres.connection.line import Line
+from adapters.postgres.connection.locks import alone
+from adapters.postgres.connection.pool import Pool
+from adapters.postgres.history.labels import labelled_trips_up_to
+from adapters.postgres.loop import requests as stored
+from adapters.postgres.loop.gate_results import refused_by
+from adapters.postgres.loop.notifications import Notifications
+from adapters.postgres.stream.progress import stored_offsets
+from adapters.postgres.tables.lifecycle import Journal
 from adapters.slack.webhook import Webhook
 from batch import bootstrap
 from batch.answer import ACTOR, Answer, AnswerRequest, RunTraining

@@ -11,14 +11,14 @@ from adapters.files.policies import read_policy
 from adapters.kafka.broker import Broker
 from adapters.kafka.replaying import replaying
 from adapters.kafka.topics import ensure_topics
-from adapters.postgres.api_keys import ApiKeys
-from adapters.postgres.connection import Pool, open_pool
-from adapters.postgres.dead_letters import DeadLetters, Publish
-from adapters.postgres.migrate import REVISION, check_schema, migrate
-from adapters.postgres.quality import Quality
-from adapters.postgres.rejected_rows import rejected_rows
-from adapters.postgres.security import password_source
-from adapters.postgres.story import story
+from adapters.postgres.admin.dead_letters import DeadLetters, Publish
+from adapters.postgres.admin.migrate import REVISION, check_schema, migrate
+from adapters.postgres.api.keys import ApiKeys
+from adapters.postgres.api.quality import Quality
+from adapters.postgres.api.story import story
+from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.connection.security import password_source
+from adapters.postgres.history.rejected_rows import rejected_rows
 from cli.settings import OperatorSettings, QualitySettings
 from domain.areas import AreaGrid
 from domain.entities.cohorts import By, QualityReport

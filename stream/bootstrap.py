@@ -25,10 +25,10 @@ from adapters.kafka.publisher import Publisher
 from adapters.mlflow.registry import Registry
 from adapters.mlflow.rest import MlflowRest
 from adapters.onnx.local_models import LocalModels
-from adapters.postgres.connection import open_pool
-from adapters.postgres.migrate import check_schema
-from adapters.postgres.scored_history import ScoredHistory
-from adapters.postgres.stream_store import Streams
+from adapters.postgres.admin.migrate import check_schema
+from adapters.postgres.connection.pool import open_pool
+from adapters.postgres.stream.scored_history import ScoredHistory
+from adapters.postgres.stream.store import Streams
 from domain.areas import AreaGrid
 from domain.errors import TripcastError
 from domain.features import feature_schema

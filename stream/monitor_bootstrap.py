@@ -8,9 +8,9 @@ from adapters.files.policies import read_policy
 from adapters.kafka.broker import Broker
 from adapters.kafka.lifecycle import announce
 from adapters.kafka.topics import end_offsets, topic_source
-from adapters.postgres.connection import Pool
-from adapters.postgres.locks import Leadership
-from adapters.postgres.loop_store import LoopStore
+from adapters.postgres.connection.locks import Leadership
+from adapters.postgres.connection.pool import Pool
+from adapters.postgres.loop.store import LoopStore
 from adapters.river.detectors import RiverDetector
 from domain.areas import AreaGrid
 from domain.loop.loop import Loop

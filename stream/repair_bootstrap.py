@@ -13,10 +13,10 @@ from adapters.kafka.topics import end_offsets, topic_source
 from adapters.mlflow.registry import Registry
 from adapters.mlflow.rest import MlflowRest
 from adapters.onnx.local_models import LocalModels
-from adapters.postgres.audit import audit as account
-from adapters.postgres.connection import Pool, open_pool
-from adapters.postgres.migrate import check_schema
-from adapters.postgres.repairs import Repairs
+from adapters.postgres.admin.audit import audit as account
+from adapters.postgres.admin.migrate import check_schema
+from adapters.postgres.admin.repairs import Repairs
+from adapters.postgres.connection.pool import Pool, open_pool
 from domain.entities.audits import AuditReport
 from domain.entities.repairs import PartitionRepair
 from domain.errors import BrokerUnreachable

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from adapters.postgres.connection import Pool, connected
+from adapters.postgres.connection.pool import Pool, connected
 
 AREAS, VENDORS, MINUTES = 40, 2, 1440
 EVENTS_A_SECOND = 1000

@@ -9,7 +9,7 @@ from typing import TypeVar
 import hypothesis
 import pytest
 
-from adapters.postgres.local_server import copy_database, drop_database, ensure_database
+from adapters.postgres.admin.local_server import copy_database, drop_database, ensure_database
 from cli.embedded.bootstrap import embedded_kafka, embedded_postgres
 from cli.embedded.mlflow import EmbeddedMlflow
 from cli.embedded.part import Embedded
@@ -73,7 +73,7 @@ def mlflow_address(stack_folder: Path, postgres_server: EmbeddedPostgres) -> Ite
 @pytest.fixture(scope="session")
 def template_database(postgres_server: EmbeddedPostgres) -> str:
     """The name of a migrated, empty database to copy."""
-    from adapters.postgres.migrate import migrate
+    from adapters.postgres.admin.migrate import migrate
 
     ensure_database(postgres_server.admin, TEMPLATE, owner=OWNER)
     migrate(postgres_server.address(OWNER, TEMPLATE))

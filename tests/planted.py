@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from adapters.kafka.publisher import Publisher
-from adapters.postgres.batch_writer import ADVANCE, BatchWriter
-from adapters.postgres.connection import connected
-from adapters.postgres.settling import Verdict, settle
-from adapters.postgres.stream_store import Streams
+from adapters.postgres.connection.pool import connected
+from adapters.postgres.stream.batch_writer import ADVANCE, BatchWriter
+from adapters.postgres.stream.settling import Verdict, settle
+from adapters.postgres.stream.store import Streams
 from domain.entities.streams import BatchReceipt, EventBatch, Span
 from domain.errors import DatabaseUnreachable
 from domain.ports import Refuse

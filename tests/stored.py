@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adapters.postgres.connection import Pool
+from adapters.postgres.connection.pool import Pool
 from tests.fakes.streams import InMemoryStreams
 
 Where = tuple[int, int]  # partition, offset

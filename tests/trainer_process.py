@@ -15,7 +15,7 @@ from typing import Any
 
 from adapters.environment.logs import configure
 from adapters.mlflow.registry import Registry
-from adapters.postgres.lifecycle import Journal
+from adapters.postgres.tables.lifecycle import Journal
 from batch import trainer_bootstrap
 from batch.answer import AnswerRequest
 from batch.settings import BatchSettings

@@ -15,9 +15,9 @@ from adapters.environment.settings import PostgresSettings
 from adapters.kafka.broker import Broker
 from adapters.kafka.producer import RecordProducer
 from adapters.kafka.topics import end_offsets
-from adapters.postgres.connection import open_pool
-from adapters.postgres.latest_trips import LatestRows
-from adapters.postgres.trip_samples import trip_sample
+from adapters.postgres.api.latest_trips import LatestRows
+from adapters.postgres.connection.pool import open_pool
+from adapters.postgres.history.trip_samples import trip_sample
 from benchmarks.api.servers import our_api
 from benchmarks.scale.stored import store
 from benchmarks.stream import bare

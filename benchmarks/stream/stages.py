@@ -16,8 +16,8 @@ from adapters.kafka.broker import Broker
 from adapters.kafka.producer import RecordProducer
 from adapters.kafka.topics import topic_source
 from adapters.onnx.local_models import LocalModels
-from adapters.postgres.connection import open_pool
-from adapters.postgres.stream_store import Streams
+from adapters.postgres.connection.pool import open_pool
+from adapters.postgres.stream.store import Streams
 from benchmarks.stream.ours import empty
 from benchmarks.world import PARTITIONS, World
 from domain.entities.rejections import DeadLetter

@@ -15,8 +15,8 @@ from adapters.health.state import State, register_state
 from adapters.kafka.broker import Broker
 from adapters.kafka.past_records import PastRecords, past_records
 from adapters.kafka.producer import RecordProducer
-from adapters.postgres.canaries import is_stored
-from adapters.postgres.connection import Pool, open_pool
+from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.tables.canaries import is_stored
 from cli.canary.canary import Canary
 from cli.canary.health import BROKER, DATABASE, CanaryHealth
 from cli.canary.metrics import CanaryMetrics

@@ -13,10 +13,10 @@ from adapters.kafka.topics import end_offsets, topic_source
 from adapters.mlflow.registry import Registry
 from adapters.mlflow.rest import MlflowRest
 from adapters.onnx.local_models import LocalModels
-from adapters.postgres.connection import Pool, address_of, open_pool
-from adapters.postgres.migrate import check_schema
-from adapters.postgres.security import is_local, protection_of
-from adapters.postgres.stream_store import Streams
+from adapters.postgres.admin.migrate import check_schema
+from adapters.postgres.connection.pool import Pool, address_of, open_pool
+from adapters.postgres.connection.security import is_local, protection_of
+from adapters.postgres.stream.store import Streams
 from cli.doctor import machine
 from cli.doctor.findings import Finding, Step, Verdict, note, well, wrong
 from cli.embedded.mlflow import http_ok

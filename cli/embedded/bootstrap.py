@@ -5,7 +5,7 @@ from pathlib import Path
 
 from adapters.kafka.broker import Broker
 from adapters.kafka.probe import broker_answers
-from adapters.postgres import local_server
+from adapters.postgres.admin import local_server
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.secrets import Secrets

@@ -12,12 +12,12 @@ from adapters.kafka.broker import Broker
 from adapters.kafka.broker import may_pass as broker_may_come
 from adapters.kafka.probe import reach as reach_broker
 from adapters.kafka.topics import ensure_topics
-from adapters.postgres.administration import administering, reach
-from adapters.postgres.administration import may_pass as database_may_come
-from adapters.postgres.api_keys import ApiKeys
-from adapters.postgres.connection import address_of, open_pool
-from adapters.postgres.migrate import REVISION, migrate
-from adapters.postgres.security import Password, password_source
+from adapters.postgres.admin.migrate import REVISION, migrate
+from adapters.postgres.admin.server import administering, reach
+from adapters.postgres.admin.server import may_pass as database_may_come
+from adapters.postgres.api.keys import ApiKeys
+from adapters.postgres.connection.pool import address_of, open_pool
+from adapters.postgres.connection.security import Password, password_source
 from cli.embedded.postgres import LOGINS, MLFLOW
 from cli.prepare.settings import PrepareSettings
 from domain.entities.api_keys import NewKey, hash_of, key_id_of

@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 
 from adapters.environment.settings import PolicySettings, PostgresSettings
 from adapters.files.policies import read_policy
-from adapters.postgres.connection import BULK_SECONDS, Connection, connected, open_pool
-from adapters.postgres.migrate import check_schema
-from adapters.postgres.old_rows import (
+from adapters.postgres.admin.migrate import check_schema
+from adapters.postgres.admin.old_rows import (
     DEAD_LETTERS,
     EXPIRATIONS,
     MINUTES,
@@ -20,7 +19,8 @@ from adapters.postgres.old_rows import (
     count_older,
     delete_older,
 )
-from adapters.postgres.pruning import Month, months, newest_event, prune_month, refuse_unread
+from adapters.postgres.admin.pruning import Month, months, newest_event, prune_month, refuse_unread
+from adapters.postgres.connection.pool import BULK_SECONDS, Connection, connected, open_pool
 from batch.recipe import BEFORE_BREAK
 from domain.retention import Cuts, Retention, cuts_of, still_read, whole_months
 

@@ -20,10 +20,10 @@ from adapters.kafka.topics import end_offsets, topic_source
 from adapters.kafka.trip_encoder import encode_completed, encode_started
 from adapters.mlflow.registry import Registry
 from adapters.mlflow.rest import MlflowRest
-from adapters.postgres.connection import Pool, open_pool
-from adapters.postgres.history import History
-from adapters.postgres.loop_progress import loop_progress
-from adapters.postgres.migrate import check_schema
+from adapters.postgres.admin.migrate import check_schema
+from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.history.trips import History
+from adapters.postgres.loop.progress import loop_progress
 from batch.load import LoadFiles, Progress
 from cli.sources.lockstep import Lockstep, Pair
 from cli.sources.pace import UntilSignal, Waiting

@@ -12,10 +12,10 @@ from pydantic import SecretStr
 from adapters.environment.settings import KafkaSettings, PostgresSettings
 from adapters.kafka.broker import Broker
 from adapters.kafka.topics import end_offsets, topic_source
-from adapters.postgres.connection import Pool, open_pool
-from adapters.postgres.lifecycle import lifecycle_events_after
-from adapters.postgres.stream_store import Streams
-from adapters.postgres.totals import totals
+from adapters.postgres.admin.totals import totals
+from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.stream.store import Streams
+from adapters.postgres.tables.lifecycle import lifecycle_events_after
 from cli.stack.addresses import Addresses
 from cli.stack.live import Error
 from cli.stack.once import Progress, behind
@@ -71,14 +71,14 @@ def keep_operator_key(addresses: Addresses, key: NewKey) -> None:
 
 
 async def _keep_operator_key(addresses: Addresses, key: NewKey) -> None:
-    from adapters.postgres.api_keys import ApiKeys  # noqa: PLC0415 - needed once a start
+    from adapters.postgres.api.keys import ApiKeys  # noqa: PLC0415 - needed once a start
 
     async with _pool(addresses) as pool:
         await ApiKeys(pool).add(key, name="operator of the local stack", operator=True)
 
 
 async def _mature_error(addresses: Addresses) -> Error | None:
-    from adapters.postgres.quality import mature_error as measure  # noqa: PLC0415
+    from adapters.postgres.api.quality import mature_error as measure  # noqa: PLC0415
 
     async with _pool(addresses) as pool:
         found = await measure(pool)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
-from adapters.postgres.local_server import copy_database, drop_database
+from adapters.postgres.admin.local_server import copy_database, drop_database
 from cli.embedded.postgres import API, BOARD, OWNER, WORKER, EmbeddedPostgres
 from tests.browser.background import Background
 from tests.browser.system import NOBODY, Logins, System, new_system

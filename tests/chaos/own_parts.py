@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from adapters.postgres.migrate import migrate
+from adapters.postgres.admin.migrate import migrate
 from cli.embedded.bootstrap import embedded_kafka, embedded_postgres
 from cli.embedded.ports import free_ports
 from cli.embedded.postgres import OWNER

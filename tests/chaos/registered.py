@@ -18,9 +18,9 @@ from adapters.mlflow.registry import Registry
 from adapters.mlflow.rest import MlflowRest
 from adapters.onnx.local_models import LocalModels
 from adapters.onnx.model import Graph
-from adapters.postgres.connection import Pool, open_pool
-from adapters.postgres.lifecycle import record_lifecycle_event
-from adapters.postgres.predictions import StoredPredictions, served_predictions, stored_predictions
+from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.history.predictions import StoredPredictions, served_predictions, stored_predictions
+from adapters.postgres.tables.lifecycle import record_lifecycle_event
 from batch.verify import Verification, Verify
 from domain.entities.models import Alias, RoleChange, role_change
 from domain.entities.trainings import TrainedFrom

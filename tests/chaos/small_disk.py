@@ -13,8 +13,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from adapters.postgres.local_server import database_answers, ensure_database, ensure_groups, ensure_login
-from adapters.postgres.migrate import migrate
+from adapters.postgres.admin.local_server import database_answers, ensure_database, ensure_groups, ensure_login
+from adapters.postgres.admin.migrate import migrate
 from cli.embedded.ports import HOST, free_ports
 from cli.embedded.postgres import OWNER, SUPERUSER, _program
 from cli.embedded.system_user import as_unprivileged, make_reachable

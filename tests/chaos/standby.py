@@ -9,7 +9,7 @@ from pathlib import Path
 
 import asyncpg
 
-from adapters.postgres.migrate import migrate
+from adapters.postgres.admin.migrate import migrate
 from cli.embedded.bootstrap import embedded_postgres
 from cli.embedded.part import Part
 from cli.embedded.ports import HOST, free_ports

@@ -17,8 +17,8 @@ import numpy as np
 
 from adapters.environment.settings import PostgresSettings
 from adapters.kafka.topics import ensure_topics
-from adapters.postgres.connection import Pool, open_pool
-from adapters.postgres.history import History
+from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.history.trips import History
 from batch import bootstrap
 from batch.settings import BatchSettings
 from domain.city.city import City

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres.connection import open_pool
-from adapters.postgres.loop_store import LoopStore as PostgresLoopStore
-from adapters.postgres.rollups import rollups_since
-from adapters.postgres.stream_store import Streams
+from adapters.postgres.connection.pool import open_pool
+from adapters.postgres.loop.rollups import rollups_since
+from adapters.postgres.loop.store import LoopStore as PostgresLoopStore
+from adapters.postgres.stream.store import Streams
 from domain.entities.streams import StreamSource
 from domain.errors import Fenced
 from domain.loop.decisions import Record, Request, RequestKind, ShadowChanged

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres.connection import open_pool
-from adapters.postgres.history import History
-from adapters.postgres.scored_history import ScoredHistory as Postgres
-from adapters.postgres.stream_store import Streams
+from adapters.postgres.connection.pool import open_pool
+from adapters.postgres.history.trips import History
+from adapters.postgres.stream.scored_history import ScoredHistory as Postgres
+from adapters.postgres.stream.store import Streams
 from domain.areas import AreaGrid
 from domain.entities.streams import EventBatch, StreamSource
 from domain.entities.trips import TIME, CompletionColumns

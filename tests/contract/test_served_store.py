@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres.line import Line
-from adapters.postgres.served_predictions import ServedRows
+from adapters.postgres.api.served_predictions import ServedRows
+from adapters.postgres.connection.line import Line
 from api.identities import Identities
 from api.ports import ServedStore
 from domain.entities.served import ServedPredictions

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres.connection import open_pool
-from adapters.postgres.stream_store import Streams
+from adapters.postgres.connection.pool import open_pool
+from adapters.postgres.stream.store import Streams
 from domain.entities.models import LifecycleEvent
 from domain.entities.rejections import DeadLetter, SkipReason
 from domain.entities.streams import BatchReceipt, Contradiction, Position, Skipped, Span, StreamSource

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.postgres.api_keys import ADD
+from adapters.postgres.api.keys import ADD
 from cli.embedded.ports import HOST, free_ports
 from domain.entities.api_keys import new_key
 from tests.api_process import NOWHERE, api_process

@@ -16,8 +16,8 @@ import uvicorn
 from adapters.environment.settings import PostgresSettings
 from adapters.health import bounded_http
 from adapters.health.bounded_http import HEAD_BYTES, BoundedHttp
-from adapters.postgres.api_keys import ApiKeys
-from adapters.postgres.connection import open_pool
+from adapters.postgres.api.keys import ApiKeys
+from adapters.postgres.connection.pool import open_pool
 from domain.entities.api_keys import new_key
 from tests.api_process import ApiProcess, api_process
 from tests.serving import TRIP

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres.api_keys import ValidKeys
-from adapters.postgres.line import Line
+from adapters.postgres.api.keys import ValidKeys
+from adapters.postgres.connection.line import Line
 from api.auth import KeyRing
 from api.problems import ApiProblem
 from cli.commands.keys import app

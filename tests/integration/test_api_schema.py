@@ -13,8 +13,8 @@ import schemathesis
 from schemathesis import checks
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres.api_keys import ApiKeys
-from adapters.postgres.connection import open_pool
+from adapters.postgres.api.keys import ApiKeys
+from adapters.postgres.connection.pool import open_pool
 from domain.entities.api_keys import new_key
 from schemas.http.problems import MEDIA_TYPE
 from tests.api_process import start

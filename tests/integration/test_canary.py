@@ -10,12 +10,12 @@ import msgspec
 import pytest
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres.connection import connected, open_pool
-from adapters.postgres.expirations import expire
-from adapters.postgres.latest_trips import LatestRows
-from adapters.postgres.scored_history import ScoredHistory
-from adapters.postgres.stretches import stretch
-from adapters.postgres.trip_samples import trip_sample
+from adapters.postgres.api.latest_trips import LatestRows
+from adapters.postgres.connection.pool import connected, open_pool
+from adapters.postgres.history.trip_samples import trip_sample
+from adapters.postgres.loop.expirations import expire
+from adapters.postgres.loop.stretches import stretch
+from adapters.postgres.stream.scored_history import ScoredHistory
 from cli.embedded.ports import free_ports
 from domain.areas import AreaGrid
 from domain.entities.canaries import PREFIX

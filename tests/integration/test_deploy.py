@@ -17,9 +17,9 @@ from adapters.environment.settings import PostgresSettings
 from adapters.mlflow.experiments import Experiments
 from adapters.mlflow.runs import parameters_of
 from adapters.onnx.local_models import LocalModels
-from adapters.postgres.connection import open_pool
-from adapters.postgres.lifecycle import Journal
-from adapters.postgres.training_runs import TrainingRuns
+from adapters.postgres.connection.pool import open_pool
+from adapters.postgres.loop.training_runs import TrainingRuns
+from adapters.postgres.tables.lifecycle import Journal
 from batch import bootstrap
 from batch.deploy import Deployed
 from batch.deploy_bootstrap import DeployOptions, deploy

@@ -7,7 +7,7 @@ from aiokafka.client import AIOKafkaClient
 
 from adapters.kafka.broker import Broker
 from adapters.kafka.probe import broker_answers
-from adapters.postgres.local_server import database_answers
+from adapters.postgres.admin.local_server import database_answers
 from cli.embedded.mlflow import http_ok
 from cli.embedded.ports import free_ports
 from cli.embedded.postgres import WORKER, EmbeddedPostgres

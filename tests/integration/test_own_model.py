@@ -11,8 +11,8 @@ from mlflow import MlflowClient
 from typer.testing import CliRunner
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres.connection import open_pool
-from adapters.postgres.history import History
+from adapters.postgres.connection.pool import open_pool
+from adapters.postgres.history.trips import History
 from batch import bootstrap, train_bootstrap
 from batch.check_bootstrap import trips_of_the_city
 from batch.settings import BatchSettings

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres.audit import audit
-from adapters.postgres.connection import Pool, open_pool
-from adapters.postgres.stream_store import Streams
+from adapters.postgres.admin.audit import audit
+from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.stream.store import Streams
 from domain.entities.audits import PartitionAudit
 from domain.entities.rejections import SkipReason
 from domain.entities.streams import Skipped, Span, StreamSource

@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres import connection as adapter
-from adapters.postgres.connection import Pool, address_of, connected, open_pool
+from adapters.postgres.connection import pool as adapter
+from adapters.postgres.connection.pool import Pool, address_of, connected, open_pool
 from cli.embedded.ports import free_ports
 from domain.errors import DatabaseUnreachable, InvalidInput
 from tests.proxy import Proxy

@@ -10,9 +10,9 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from typer.testing import CliRunner
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres.connection import Pool, open_pool
-from adapters.postgres.dead_letters import DeadLetters
-from adapters.postgres.stream_store import Streams
+from adapters.postgres.admin.dead_letters import DeadLetters
+from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.stream.store import Streams
 from cli.bootstrap import create_topics
 from cli.commands.dead_letters import app
 from cli.settings import OperatorSettings

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres.audit import audit
-from adapters.postgres.connection import open_pool
-from adapters.postgres.stream_store import Streams
+from adapters.postgres.admin.audit import audit
+from adapters.postgres.connection.pool import open_pool
+from adapters.postgres.stream.store import Streams
 from cli.embedded.ports import HOST
 from domain.entities.streams import StreamSource
 from domain.errors import DatabaseUnreachable, Fenced

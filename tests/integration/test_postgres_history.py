@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres.connection import Pool, open_pool
-from adapters.postgres.history import History
-from adapters.postgres.stream_store import Streams
+from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.history.trips import History
+from adapters.postgres.stream.store import Streams
 from domain.entities.files import LoadedFile, RejectedRow
 from domain.entities.rejections import Reason
 from domain.entities.streams import StreamSource

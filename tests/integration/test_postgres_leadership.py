@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres import locks
-from adapters.postgres.locks import Leadership
+from adapters.postgres.connection import locks
+from adapters.postgres.connection.locks import Leadership
 
 
 @pytest.fixture

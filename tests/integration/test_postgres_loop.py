@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres.baselines import add_baseline
-from adapters.postgres.connection import Pool, connected, open_pool
-from adapters.postgres.expirations import expirations
-from adapters.postgres.lifecycle import lifecycle_events, record_lifecycle_event
-from adapters.postgres.loop_progress import loop_progress
-from adapters.postgres.loop_store import LoopStore
-from adapters.postgres.requests import answer, open_requests, taken
-from adapters.postgres.rollups import places_since, rollups_since
-from adapters.postgres.stream_store import Streams
+from adapters.postgres.connection.pool import Pool, connected, open_pool
+from adapters.postgres.loop.baselines import add_baseline
+from adapters.postgres.loop.expirations import expirations
+from adapters.postgres.loop.progress import loop_progress
+from adapters.postgres.loop.requests import answer, open_requests, taken
+from adapters.postgres.loop.rollups import places_since, rollups_since
+from adapters.postgres.loop.store import LoopStore
+from adapters.postgres.stream.store import Streams
+from adapters.postgres.tables.lifecycle import lifecycle_events, record_lifecycle_event
 from domain.baselines import Baseline
 from domain.entities.models import LifecycleEvent, RoleChange
 from domain.entities.streams import StreamSource

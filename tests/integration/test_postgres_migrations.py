@@ -9,10 +9,10 @@ import psycopg2
 import pytest
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres import migrate as migrations
-from adapters.postgres.connection import open_pool
-from adapters.postgres.local_server import drop_database, ensure_database
-from adapters.postgres.migrate import MIGRATIONS, REVISION, check_schema, migrate
+from adapters.postgres.admin import migrate as migrations
+from adapters.postgres.admin.local_server import drop_database, ensure_database
+from adapters.postgres.admin.migrate import MIGRATIONS, REVISION, check_schema, migrate
+from adapters.postgres.connection.pool import open_pool
 from cli.embedded.postgres import OWNER, EmbeddedPostgres
 from domain.errors import ConcurrentUpdate, DatabaseUnreachable, SchemaMismatch
 

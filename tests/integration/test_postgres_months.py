@@ -12,13 +12,13 @@ import asyncpg
 import pytest
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres.batch_writer import FIND_ODD, STORED_COMPLETIONS, STORED_TRIPS
-from adapters.postgres.connection import Pool, open_pool
-from adapters.postgres.history import FIND_STORED
-from adapters.postgres.look_ups import BY_KEY
-from adapters.postgres.months import Months, bounds_of
-from adapters.postgres.scored_history import SCORED
-from adapters.postgres.stream_store import Streams
+from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.history.trips import FIND_STORED
+from adapters.postgres.stream.batch_writer import FIND_ODD, STORED_COMPLETIONS, STORED_TRIPS
+from adapters.postgres.stream.scored_history import SCORED
+from adapters.postgres.stream.store import Streams
+from adapters.postgres.tables.look_ups import BY_KEY
+from adapters.postgres.tables.months import Months, bounds_of
 from cli.embedded.postgres import API, BOARD, WORKER, EmbeddedPostgres
 from domain.entities.streams import StreamSource
 from domain.entities.trips import times_of

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres.connection import Pool, open_pool
-from adapters.postgres.lifecycle import lifecycle_events, record_lifecycle_event
-from adapters.postgres.predictions import StoredPredictions, served_predictions, stored_predictions
-from adapters.postgres.stream_store import Streams
-from adapters.postgres.training_runs import TrainingRuns
+from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.history.predictions import StoredPredictions, served_predictions, stored_predictions
+from adapters.postgres.loop.training_runs import TrainingRuns
+from adapters.postgres.stream.store import Streams
+from adapters.postgres.tables.lifecycle import lifecycle_events, record_lifecycle_event
 from domain.entities.models import LifecycleEvent
 from domain.entities.predictions import PredictionColumns, Role
 from domain.entities.streams import ModelStamp, StreamSource

@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres.connection import Pool, open_pool
-from adapters.postgres.loop_store import LoopStore
-from adapters.postgres.quality import Quality, mature_error
-from adapters.postgres.stream_store import Streams
+from adapters.postgres.api.quality import Quality, mature_error
+from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.loop.store import LoopStore
+from adapters.postgres.stream.store import Streams
 from cli.commands.quality import app
 from domain.entities.cohorts import By, Cohort
 from domain.entities.predictions import Role

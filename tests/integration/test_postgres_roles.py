@@ -9,13 +9,13 @@ import asyncpg
 import pytest
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres.connection import Pool, connected, open_pool
-from adapters.postgres.locks import Leadership
-from adapters.postgres.loop_store import LoopStore
-from adapters.postgres.migrate import check_schema
-from adapters.postgres.quality import mature_error
-from adapters.postgres.requests import answer
-from adapters.postgres.stream_store import Streams
+from adapters.postgres.admin.migrate import check_schema
+from adapters.postgres.api.quality import mature_error
+from adapters.postgres.connection.locks import Leadership
+from adapters.postgres.connection.pool import Pool, connected, open_pool
+from adapters.postgres.loop.requests import answer
+from adapters.postgres.loop.store import LoopStore
+from adapters.postgres.stream.store import Streams
 from cli.embedded.postgres import BOARD, WORKER, EmbeddedPostgres
 from domain.entities.models import LifecycleEvent
 from domain.entities.streams import StreamSource

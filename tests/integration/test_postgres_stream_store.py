@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres.audit import audit
-from adapters.postgres.batch_writer import FIND_ODD, STORED_COMPLETIONS, STORED_TRIPS
-from adapters.postgres.connection import Pool, open_pool
-from adapters.postgres.history import FIND_STORED
-from adapters.postgres.look_ups import BY_KEY
-from adapters.postgres.months import bounds_of
-from adapters.postgres.stream_store import Streams
+from adapters.postgres.admin.audit import audit
+from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.history.trips import FIND_STORED
+from adapters.postgres.stream.batch_writer import FIND_ODD, STORED_COMPLETIONS, STORED_TRIPS
+from adapters.postgres.stream.store import Streams
+from adapters.postgres.tables.look_ups import BY_KEY
+from adapters.postgres.tables.months import bounds_of
 from domain.entities.rejections import DeadLetter
 from domain.entities.streams import BatchReceipt, Contradiction, StreamSource
 from domain.entities.trips import times_of

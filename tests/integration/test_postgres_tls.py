@@ -9,10 +9,10 @@ import pytest
 from pydantic import SecretStr
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres import security
-from adapters.postgres.connection import connected, open_pool
-from adapters.postgres.migrate import check_schema, migrate
-from adapters.postgres.security import password_source
+from adapters.postgres.admin.migrate import check_schema, migrate
+from adapters.postgres.connection import security
+from adapters.postgres.connection.pool import connected, open_pool
+from adapters.postgres.connection.security import password_source
 from domain.errors import DatabaseUnreachable, InvalidInput
 from tests.tls_postgres import PASSWORD, TlsServer, tls_postgres
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres.connection import Pool, open_pool
-from adapters.postgres.gate_results import add_gate_results, gate_results, refused_by
-from adapters.postgres.history import History
-from adapters.postgres.lifecycle import Journal
-from adapters.postgres.notifications import Notifications
-from adapters.postgres.progress import stored_offsets
-from adapters.postgres.story import story
-from adapters.postgres.training_records import TrainingRecords
+from adapters.postgres.api.story import story
+from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.history.trips import History
+from adapters.postgres.loop.gate_results import add_gate_results, gate_results, refused_by
+from adapters.postgres.loop.notifications import Notifications
+from adapters.postgres.loop.training_records import TrainingRecords
+from adapters.postgres.stream.progress import stored_offsets
+from adapters.postgres.tables.lifecycle import Journal
 from cli.commands.history import champion_in_words
 from domain.entities.models import LifecycleEvent
 from domain.entities.trainings import TrainingRun

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres.audit import audit
-from adapters.postgres.connection import Pool, open_pool
-from adapters.postgres.stream_store import Streams
+from adapters.postgres.admin.audit import audit
+from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.stream.store import Streams
 from domain.entities.streams import BatchReceipt, StreamSource
 from domain.ports import StreamStore
 from tests.batches import End, Event, Nothing, Poison, Refusals, Start, batch_of

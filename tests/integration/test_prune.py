@@ -14,13 +14,13 @@ import asyncpg
 import pytest
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres import pruning
-from adapters.postgres.audit import audit
-from adapters.postgres.connection import Connection, Pool, open_pool
-from adapters.postgres.lifecycle import lifecycle_events
-from adapters.postgres.old_rows import DEAD_LETTERS, SERVED, delete_older
-from adapters.postgres.pruning import months, prune_month, refuse_unread
-from adapters.postgres.stream_store import Streams
+from adapters.postgres.admin import pruning
+from adapters.postgres.admin.audit import audit
+from adapters.postgres.admin.old_rows import DEAD_LETTERS, SERVED, delete_older
+from adapters.postgres.admin.pruning import months, prune_month, refuse_unread
+from adapters.postgres.connection.pool import Connection, Pool, open_pool
+from adapters.postgres.stream.store import Streams
+from adapters.postgres.tables.lifecycle import lifecycle_events
 from cli.embedded.postgres import WORKER, EmbeddedPostgres
 from domain.entities.streams import StreamSource
 from domain.errors import InvalidInput

@@ -12,9 +12,9 @@ from adapters.environment.settings import PostgresSettings
 from adapters.kafka.broker import Broker
 from adapters.kafka.producer import RecordProducer
 from adapters.kafka.topics import ensure_topics, topic_source
-from adapters.postgres.connection import Pool, connected, open_pool
-from adapters.postgres.lifecycle import record_lifecycle_event
-from adapters.postgres.stream_store import Streams
+from adapters.postgres.connection.pool import Pool, connected, open_pool
+from adapters.postgres.stream.store import Streams
+from adapters.postgres.tables.lifecycle import record_lifecycle_event
 from api.settings import ApiSettings
 from cli.embedded.postgres import EmbeddedPostgres
 from domain.entities.models import LifecycleEvent

@@ -14,13 +14,13 @@ import pytest
 from adapters.environment.settings import PostgresSettings
 from adapters.kafka.broker import Broker
 from adapters.kafka.topics import end_offsets, ensure_topics, topic_source
-from adapters.postgres.connection import Pool, connected, open_pool
-from adapters.postgres.gate_results import add_gate_results
-from adapters.postgres.history import History as StoredHistory
-from adapters.postgres.lifecycle import record_lifecycle_event
-from adapters.postgres.stream_store import Streams
-from adapters.postgres.training_runs import TrainingRuns
-from adapters.postgres.trip_samples import trip_sample
+from adapters.postgres.connection.pool import Pool, connected, open_pool
+from adapters.postgres.history.trip_samples import trip_sample
+from adapters.postgres.history.trips import History as StoredHistory
+from adapters.postgres.loop.gate_results import add_gate_results
+from adapters.postgres.loop.training_runs import TrainingRuns
+from adapters.postgres.stream.store import Streams
+from adapters.postgres.tables.lifecycle import record_lifecycle_event
 from api.settings import ApiSettings
 from cli.embedded.postgres import EmbeddedPostgres
 from domain.entities import models, trainings
@@ -301,7 +301,7 @@ async def test_without_a_database_every_route_says_so_and_none_fails(postgres_se
 
 
 async def test_what_only_reads_cannot_write(settings: ApiSettings) -> None:
-    from adapters.postgres.read_pool import open_read_pool
+    from adapters.postgres.connection.read_pool import open_read_pool
 
     pool = await open_read_pool(settings.database.get_secret_value(), "test", connections=1, seconds=2.0)
     async with connected(pool) as connection:

@@ -15,8 +15,8 @@ from adapters.kafka.past_records import past_records
 from adapters.kafka.producer import RecordProducer
 from adapters.kafka.publisher import Publisher
 from adapters.kafka.topics import ensure_topics
-from adapters.postgres.connection import open_pool
-from adapters.postgres.stream_store import Streams
+from adapters.postgres.connection.pool import open_pool
+from adapters.postgres.stream.store import Streams
 from domain.entities.audits import AuditReport
 from domain.entities.repairs import PartitionRepair, Restored
 from domain.entities.streams import Span

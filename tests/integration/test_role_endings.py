@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.postgres.local_server import drop_database, ensure_database
+from adapters.postgres.admin.local_server import drop_database, ensure_database
 from cli.embedded.mlflow import http_ok
 from cli.embedded.ports import HOST, free_ports
 from cli.embedded.postgres import OWNER, EmbeddedPostgres

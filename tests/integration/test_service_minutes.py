@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapters.environment.settings import PostgresSettings
-from adapters.postgres.connection import Pool, open_pool
-from adapters.postgres.service_minutes import all_minutes, minutes_since, write_minute
+from adapters.postgres.api.service_minutes import all_minutes, minutes_since, write_minute
+from adapters.postgres.connection.pool import Pool, open_pool
 from cli.embedded.postgres import API, EmbeddedPostgres
 from domain.entities.service import LATENCY_BUCKETS, ServiceMinute
 

@@ -12,14 +12,14 @@ from adapters.environment.settings import PostgresSettings
 from adapters.kafka.broker import Broker
 from adapters.kafka.lifecycle import listening
 from adapters.kafka.topics import ensure_topics
-from adapters.postgres.baselines import find_baseline
-from adapters.postgres.connection import Pool, open_pool
-from adapters.postgres.gate_results import gate_results
-from adapters.postgres.history import History
-from adapters.postgres.labels import labelled_trips_up_to
-from adapters.postgres.lifecycle import Journal
-from adapters.postgres.locks import alone
-from adapters.postgres.training_runs import TrainingRuns
+from adapters.postgres.connection.locks import alone
+from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.history.labels import labelled_trips_up_to
+from adapters.postgres.history.trips import History
+from adapters.postgres.loop.baselines import find_baseline
+from adapters.postgres.loop.gate_results import gate_results
+from adapters.postgres.loop.training_runs import TrainingRuns
+from adapters.postgres.tables.lifecycle import Journal
 from batch import bootstrap, train_bootstrap
 from batch.settings import BatchSettings
 from batch.train import TrainingReport, TrainingRequest

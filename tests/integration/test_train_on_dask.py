@@ -13,8 +13,8 @@ from distributed.client import Client
 
 from adapters.environment.settings import PostgresSettings
 from adapters.kafka.topics import ensure_topics
-from adapters.postgres.connection import open_pool
-from adapters.postgres.history import History
+from adapters.postgres.connection.pool import open_pool
+from adapters.postgres.history.trips import History
 from batch import dask_bootstrap, train_bootstrap
 from batch.candidates import xgboost
 from batch.settings import BatchSettings

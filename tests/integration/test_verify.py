@@ -10,11 +10,11 @@ import pytest
 
 from adapters.environment.settings import PostgresSettings
 from adapters.onnx.local_models import LocalModels
-from adapters.postgres.connection import Pool, open_pool
-from adapters.postgres.line import Line
-from adapters.postgres.predictions import served_predictions, stored_predictions
-from adapters.postgres.served_predictions import ServedRows
-from adapters.postgres.stream_store import Streams
+from adapters.postgres.api.served_predictions import ServedRows
+from adapters.postgres.connection.line import Line
+from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.history.predictions import served_predictions, stored_predictions
+from adapters.postgres.stream.store import Streams
 from batch import bootstrap
 from batch.verify import LISTED, Verification, Verify
 from domain.entities.predictions import PredictionColumns, Role

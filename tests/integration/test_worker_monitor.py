@@ -15,9 +15,9 @@ import pytest
 from adapters.environment.settings import PostgresSettings
 from adapters.kafka.broker import Broker
 from adapters.kafka.topics import end_offsets
-from adapters.postgres.connection import open_pool
-from adapters.postgres.loop_store import LoopStore
-from adapters.postgres.quality import Quality
+from adapters.postgres.api.quality import Quality
+from adapters.postgres.connection.pool import open_pool
+from adapters.postgres.loop.store import LoopStore
 from domain.areas import AreaGrid
 from domain.entities.cohorts import By, QualityReport
 from domain.entities.streams import Span

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import numpy as np
 import pytest
 
-from adapters.postgres import binary_copy
-from adapters.postgres.binary_copy import HEADER, TRAILER, FixedRows, copied_text, encode, on_the_wire
+from adapters.postgres.tables import binary_copy
+from adapters.postgres.tables.binary_copy import HEADER, TRAILER, FixedRows, copied_text, encode, on_the_wire
 
 
 def test_a_row_is_its_fields_each_with_its_length() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from adapters.postgres.storable import text
+from adapters.postgres.tables.storable import text
 from domain.entities.rejections import Reason
 from domain.quality import TripRules
 from schemas.topics import MAX_EVENT_BYTES

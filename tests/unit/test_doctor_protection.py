@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.postgres.security import hosts_of, is_local, protection_of, with_advice
+from adapters.postgres.connection.security import hosts_of, is_local, protection_of, with_advice
 from cli.doctor import machine
 from cli.doctor.findings import Verdict
 

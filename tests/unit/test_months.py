@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.postgres.months import bounds_of, months_of, windows_of
+from adapters.postgres.tables.months import bounds_of, months_of, windows_of
 from domain.entities.trips import TIME, times_of
 
 MOMENTS = st.integers(0, 18 * 365 * 24 * 3600).map(

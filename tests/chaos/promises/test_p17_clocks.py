@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from adapters.postgres.local_server import copy_database, drop_database
+from adapters.postgres.admin.local_server import copy_database, drop_database
 from cli.embedded.ports import HOST
 from cli.embedded.postgres import OWNER, EmbeddedPostgres
 from tests.chaos.conftest import verdict

@@ -20,8 +20,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from adapters.environment.settings import PostgresSettings
 from adapters.onnx.model import Graph
-from adapters.postgres.connection import open_pool
-from adapters.postgres.history import History
+from adapters.postgres.connection.pool import open_pool
+from adapters.postgres.history.trips import History
 from batch.labelled import LabelledTrips
 from batch.pack import Trained, pack
 from cli.embedded.ports import HOST, free_ports

@@ -13,8 +13,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from adapters.postgres.local_server import drop_database, ensure_database
-from adapters.postgres.migrate import REVISION
+from adapters.postgres.admin.local_server import drop_database, ensure_database
+from adapters.postgres.admin.migrate import REVISION
 from cli.embedded.ports import HOST, free_ports
 from cli.embedded.postgres import OWNER, EmbeddedPostgres
 from cli.exit_codes import EXIT_CODES
@@ -29,7 +29,8 @@ UNFIT = EXIT_CODES[SchemaMismatch]
 ROLES = ("worker", "api", "trainer")
 # A program whose newest migration is another one: its name is the first argument.
 OTHER_PROGRAM = (
-    "import sys; from adapters.postgres import migrate; migrate.REVISION = sys.argv.pop(1); from cli.main import main; main()"
+    "import sys; from adapters.postgres.admin import migrate; migrate.REVISION = sys.argv.pop(1); "
+    "from cli.main import main; main()"
 )
 
 

@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from prometheus_client.parser import text_string_to_metric_families
 
-from adapters.postgres.migrate import migrate
+from adapters.postgres.admin.migrate import migrate
 from benchmarks.api.servers import Server as Watched
 from benchmarks.board.cost import cost_of
 from cli.embedded.bootstrap import embedded_kafka, embedded_postgres

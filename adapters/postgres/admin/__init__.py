@@ -1,0 +1,1 @@
+"""What an operator does: prepare and migrate a database, audit, repair, prune, replay."""

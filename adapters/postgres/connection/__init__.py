@@ -1,0 +1,1 @@
+"""How a process reaches PostgreSQL: pools, a connection of its own, locks, and what makes them safe."""

@@ -1,0 +1,1 @@
+"""Trips in bulk: loaded from files, and read again by trainings, checks and samples."""

@@ -1,0 +1,1 @@
+"""What the worker reads and writes: batches with their positions, in one transaction."""
