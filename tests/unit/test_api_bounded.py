@@ -103,5 +103,6 @@ async def test_a_route_that_only_reads_is_bounded_and_one_that_writes_is_not() -
         writing = asyncio.create_task(client.post("/"))
         with pytest.raises(DatabaseUnreachable):
             await client.get("/")
+        await asyncio.sleep(0.05)  # far longer than the patience
         slow.set()
         assert (await writing).json() == "done"
