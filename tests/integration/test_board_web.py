@@ -8,10 +8,13 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+import uvicorn
 from structlog.testing import capture_logs
 
 from adapters.health.bounded_http import HEAD_BYTES
+from adapters.health.uvicorn_server import Server
 from cli.embedded.ports import HOST, free_ports
+from dashboard import bootstrap
 from dashboard.bootstrap import Board, create_board, serve
 from dashboard.settings import BoardSettings
 from dashboard.web import CALL_BYTES
@@ -218,7 +221,14 @@ async def test_only_what_is_offered_is_answered_and_only_to_reading(browser: htt
     assert {answer.headers["referrer-policy"] for answer in answers} == {"no-referrer"}
 
 
-async def test_its_server_cuts_heads_off_that_do_not_end(api: tuple[StandInApi, str]) -> None:
+async def test_its_server_cuts_heads_off_that_do_not_end(api: tuple[StandInApi, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    servers: list[Server] = []
+
+    def made(config: uvicorn.Config) -> Server:
+        servers.append(Server(config))
+        return servers[0]
+
+    monkeypatch.setattr(bootstrap, "Server", made)
     [port] = free_ports(1)
     board = asyncio.create_task(serve(BoardSettings(api=api[1], board_port=port)))
     answers: list[bytes] = []
@@ -235,6 +245,6 @@ async def test_its_server_cuts_heads_off_that_do_not_end(api: tuple[StandInApi, 
         return True
 
     await until(answered)
-    board.cancel()
-    await asyncio.gather(board, return_exceptions=True)
+    servers[0].should_exit = True
+    await board
     assert answers == [b"HTTP/1.1 431 Request Header Fields Too Large\r\n"]
