@@ -28,16 +28,28 @@ def whole(client: Client) -> Client:
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
-            await asyncio.wait([task], timeout=GRACE_SECONDS)
-            task.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await task
+            await _ended(task)
             raise
         except KafkaConnectionError as error:
             raise error from await _cause(client)
 
     client.bootstrap = bootstrap
     return client
+
+
+async def _ended(task: "asyncio.Future[None]") -> None:
+    """Wait for its end, which is near, also when cancelled once more, as by a deadline while somebody stops the process.
+
+    Left to itself it would go on with a client that is closed, and its error would be nobody's: `Task exception was never
+    retrieved`.
+    """
+    given_up = asyncio.get_running_loop().call_later(GRACE_SECONDS, task.cancel)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([task])
+    given_up.cancel()
+    with suppress(asyncio.CancelledError, Exception):
+        task.result()
 
 
 async def _cause(client: AIOKafkaClient) -> BaseException | None:

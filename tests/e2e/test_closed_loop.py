@@ -16,9 +16,11 @@ from dotenv import dotenv_values
 
 from adapters.environment.settings import PostgresSettings
 from cli.embedded.mlflow import http_ok
+from cli.stack.folder import DataFolder
 from tests import running
 from tests.documents import REPOSITORY, Document
 from tests.e2e.typed import Shell
+from tests.listeners import listening
 from tests.programs import needed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -65,6 +67,19 @@ def until(process: "subprocess.Popen[str]", beginning: str) -> str:
         if line.startswith(beginning):
             return line
     pytest.fail(f"the stack ended before it said {beginning!r}:\n{''.join(seen[-30:])}")
+
+
+def test_every_part_and_role_listens_on_this_machine_alone(stack: tuple["subprocess.Popen[str]", Path]) -> None:
+    process, data = stack
+    names = {"kafka", "database", "mlflow", "worker", "trainer", "api", "board"}
+
+    async def all_listen() -> bool:
+        assert process.poll() is None, "the stack has ended"
+        ports = DataFolder(data).ports()
+        return names <= {name for name, port in ports.items() if port in {port for _, port in listening(process.pid)}}
+
+    asyncio.run(running.until(all_listen, deadline=180))
+    assert {address for address, _ in listening(process.pid)} == {"127.0.0.1"}
 
 
 def test_a_slow_down_leads_to_a_better_champion_by_itself(stack: tuple["subprocess.Popen[str]", Path]) -> None:

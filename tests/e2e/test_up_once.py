@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from subprocess import PIPE
@@ -17,6 +16,7 @@ import pytest
 
 from cli.stack.folder import DataFolder
 from cli.stack.leftovers import MARKER
+from tests.listeners import listening
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 GOOD, BAD = 2_000, 3
@@ -48,7 +48,7 @@ class Listeners(Thread):
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
-        self._root, self._ended = psutil.Process(pid), Event()
+        self._pid, self._ended = pid, Event()
         self.found: set[tuple[str, int]] = set()
 
     def __enter__(self) -> "Listeners":
@@ -61,11 +61,7 @@ class Listeners(Thread):
 
     def run(self) -> None:
         while not self._ended.wait(1):
-            with suppress(psutil.Error):
-                for process in (self._root, *self._root.children(recursive=True)):
-                    with suppress(psutil.Error):
-                        listening = [each for each in process.net_connections("inet") if each.status == psutil.CONN_LISTEN]
-                        self.found |= {(each.laddr.ip.removeprefix("::ffff:"), each.laddr.port) for each in listening}
+            self.found |= listening(self._pid)
 
 
 def test_a_file_becomes_history_model_and_predictions_and_nothing_is_lost(trips: Path, tmp_path: Path) -> None:

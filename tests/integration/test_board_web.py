@@ -8,12 +8,18 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+import uvicorn
 from structlog.testing import capture_logs
 
-from dashboard.bootstrap import Board, create_board
+from adapters.health.bounded_http import HEAD_BYTES
+from adapters.health.uvicorn_server import Server
+from cli.embedded.ports import HOST, free_ports
+from dashboard import bootstrap
+from dashboard.bootstrap import Board, create_board, serve
 from dashboard.settings import BoardSettings
 from dashboard.web import CALL_BYTES
 from tests.fakes.api import StandInApi, serving
+from tests.running import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 VIEW = {
@@ -213,3 +219,32 @@ async def test_only_what_is_offered_is_answered_and_only_to_reading(browser: htt
     answers = [await browser.get(path) for path in paths]
     assert {name for answer in answers for name in answer.headers} & {"set-cookie", "access-control-allow-origin"} == set()
     assert {answer.headers["referrer-policy"] for answer in answers} == {"no-referrer"}
+
+
+async def test_its_server_cuts_heads_off_that_do_not_end(api: tuple[StandInApi, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    servers: list[Server] = []
+
+    def made(config: uvicorn.Config) -> Server:
+        servers.append(Server(config))
+        return servers[0]
+
+    monkeypatch.setattr(bootstrap, "Server", made)
+    [port] = free_ports(1)
+    board = asyncio.create_task(serve(BoardSettings(api=api[1], board_port=port)))
+    answers: list[bytes] = []
+
+    async def answered() -> bool:
+        try:
+            reader, writer = await asyncio.open_connection(HOST, port)
+        except OSError:  # it has not begun yet
+            return False
+        writer.write((b"GET / HTTP/1.1\r\nX: " + b"v" * HEAD_BYTES)[: HEAD_BYTES + 1])
+        async with asyncio.timeout(5):
+            answers.append(await reader.readline())
+        writer.close()
+        return True
+
+    await until(answered)
+    servers[0].should_exit = True
+    await board
+    assert answers == [b"HTTP/1.1 431 Request Header Fields Too Large\r\n"]

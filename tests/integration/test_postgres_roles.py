@@ -177,6 +177,49 @@ WRITES = {
     },
 }
 
+COLUMNS = {  # what a role may do with some columns of a table alone
+    ("tripcast_api", "UPDATE"): {
+        "dead_letters": {"replayed_at"},
+        "service_minutes": {
+            *("seconds_seen", "received", "scored", "quarantined", "latency_counts", "lag_events", "lag_seconds"),
+            *("event_time", "requests"),
+        },
+    },
+    ("tripcast_board", "SELECT"): {
+        "dead_letters": {
+            *("dead_letter_id", "source_id", "partition", "record_offset", "record_at", "reason", "detail", "recorded_at"),
+            "replayed_at",
+        },
+    },
+    ("tripcast_worker", "UPDATE"): {
+        "area_minutes": {"trips", "predicted_ds"},
+        "monitor_positions": {"next_offset", "newest"},
+        "open_tallies": {"body", "closed_until", "expired_until", "announced_event_id", "updated_at"},
+        "quality_minutes": {
+            *("started", "settled", "error_ds", "abs_error_ds", "square_error_ds2", "log_ratio_u", "square_log_ratio_u"),
+            "covered",
+        },
+        "stream_offsets": {"next_offset", "published_offset", "updated_at"},
+    },
+}
+GRANTED_COLUMNS = """
+select granted.grantee::regrole::text as role, granted.privilege_type, relname, attname
+from pg_class join pg_attribute on attrelid = pg_class.oid, aclexplode(attacl) as granted
+where relnamespace = 'public'::regnamespace
+"""
+
+
+async def test_no_login_has_a_right_to_columns_beyond_these(database: str) -> None:
+    connection = await asyncpg.connect(database)
+    try:
+        rows = await connection.fetch(GRANTED_COLUMNS)
+    finally:
+        await connection.close()
+    found: dict[tuple[str, str], dict[str, set[str]]] = {}
+    for role, privilege, table, column in rows:
+        found.setdefault((role, privilege), {}).setdefault(table, set()).add(column)
+    assert found == COLUMNS
+
 
 async def test_no_login_has_a_right_beyond_these(database: str) -> None:
     connection = await asyncpg.connect(database)

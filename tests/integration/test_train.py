@@ -1,9 +1,7 @@
 """Training against a real PostgreSQL, MLflow and Kafka: from stored trips to a champion that a worker accepts."""
 
 import json
-import uuid
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,20 +29,6 @@ from domain.services.follow_champion import FollowChampion
 from tests.trips import random_trips
 
 ROWS = 1200
-
-
-@pytest.fixture
-def settings(database: str, mlflow_address: str, kafka_address: str, topic_prefix: str, tmp_path: Path) -> BatchSettings:
-    return BatchSettings.read(
-        data=tmp_path,
-        database=database,
-        mlflow=mlflow_address,
-        mlflow_seconds=30,
-        model=f"model-{uuid.uuid4().hex[:8]}",
-        kafka=kafka_address,
-        topic_prefix=topic_prefix,
-        train_threads=1,
-    )
 
 
 @pytest.fixture

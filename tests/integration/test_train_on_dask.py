@@ -32,18 +32,8 @@ SMALL = replace(xgboost.QUICK, trees=24, learning_rate=0.3, leaves=16)  # the wo
 
 
 @pytest.fixture
-def settings(database: str, mlflow_address: str, kafka_address: str, topic_prefix: str, tmp_path: Path) -> BatchSettings:
-    return BatchSettings.read(
-        data=tmp_path,
-        database=database,
-        mlflow=mlflow_address,
-        mlflow_seconds=30,
-        model=f"model-{uuid.uuid4().hex[:8]}",
-        kafka=kafka_address,
-        topic_prefix=topic_prefix,
-        train_threads=1,
-        train_candidates="xgboost-quick",
-    )
+def settings(settings: BatchSettings) -> BatchSettings:
+    return settings.model_copy(update={"train_candidates": "xgboost-quick"})
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ async def test_a_killer_far_inside_a_large_backlog_is_found_and_nobody_else_is_b
     deaths = 0
     while await died(world, TEST_KILLER=killer, TRIPCAST_WORKER_GROUP=f"after-{deaths}"):
         deaths += 1
-    assert deaths <= 12
+        assert deaths <= 12
     assert [row["key"] for row in await world.rows("select key from dead_letters")] == [killer.encode()]
     assert await world.count("trips") == 5999
     assert await world.unaccounted() == []

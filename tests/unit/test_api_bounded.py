@@ -3,11 +3,13 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
+from fastapi import APIRouter, FastAPI
 
 from api.checks import Checks
 from api.reads import bounded as module
-from api.reads.bounded import FRESH_SECONDS, MOST_LEFT_BEHIND, Bounded
+from api.reads.bounded import FRESH_SECONDS, MOST_LEFT_BEHIND, Bounded, bounded_route
 from domain.errors import DatabaseUnreachable
 
 
@@ -83,3 +85,24 @@ async def test_questions_left_behind_are_counted() -> None:
     await asyncio.sleep(0)
     with pytest.raises(AssertionError, match="one too many"):
         await bounded(never())
+
+
+async def test_a_route_that_only_reads_is_bounded_and_one_that_writes_is_not() -> None:
+    checks, app, slow = Checks(), FastAPI(), asyncio.Event()
+    checks.note("database", ok=False, detail="no answer within the deadline")
+    router = APIRouter(route_class=bounded_route(Bounded(checks)))
+
+    @router.get("/")
+    @router.post("/")
+    async def asked() -> str:
+        await slow.wait()
+        return "done"
+
+    app.include_router(router)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
+        writing = asyncio.create_task(client.post("/"))
+        with pytest.raises(DatabaseUnreachable):
+            await client.get("/")
+        await asyncio.sleep(0.05)  # far longer than the patience
+        slow.set()
+        assert (await writing).json() == "done"

@@ -106,6 +106,13 @@ def test_poisoned_labels_are_refused_with_their_reason(poison: Poison, reason: s
     assert said.startswith(reason), said
 
 
+@pytest.mark.parametrize("limits", [GateLimits(least_speed_kmh=50.0), GateLimits(most_speed_kmh=5.0)], ids=["slow", "fast"])
+def test_labels_that_mean_a_speed_no_city_has_are_refused_though_all_of_them_do(limits: GateLimits) -> None:
+    said = refusal(data_gates(evidence(), limits, CITY))
+    assert said is not None
+    assert said.startswith("speed of labels: the newest labels mean"), said
+
+
 @pytest.mark.parametrize("poison", [upside_down, lambda seconds, _: seconds * 2], ids=["flipped", "doubled"])
 def test_poison_of_one_week_is_not_hidden_by_a_long_good_history(poison: Poison) -> None:
     """Nothing is known of a break, and the champion is old: what counts as newest is bounded."""

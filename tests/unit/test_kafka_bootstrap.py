@@ -25,8 +25,14 @@ class Broker:
         self.asked, self.answer = asyncio.Event(), asyncio.Event()
         self.hung_up = asyncio.Event()
         self.port = 0
+        self._transports: list[asyncio.WriteTransport] = []
+
+    def hang_up(self) -> None:
+        for transport in self._transports:
+            transport.abort()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._transports.append(writer.transport)
         while length := await self._size(reader):
             request = await reader.readexactly(length)
             key, _, correlation = struct.unpack(">hhi", request[:8])
@@ -102,9 +108,30 @@ async def test_a_broker_that_freezes_is_not_waited_for(monkeypatch: pytest.Monke
         await asyncio.wait_for(there.hung_up.wait(), 5)
 
 
+async def test_of_a_bootstrap_that_is_cancelled_twice_nothing_runs_on_or_complains() -> None:
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+    async with broker() as there:
+        client = whole(AIOKafkaClient(bootstrap_servers=f"127.0.0.1:{there.port}", request_timeout_ms=60_000))
+        task = asyncio.create_task(client.bootstrap())
+        await there.asked.wait()
+        task.cancel()
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.sleep(0)
+        there.hang_up()  # what had begun fails now
+        await asyncio.wait([task], timeout=20)
+        assert task.cancelled()
+        assert not [each for each in asyncio.all_tasks() if "AIOKafkaClient" in str(each.get_coro())]
+        del task
+        await client.close()
+        gc.collect()
+    assert complaints == []
+
+
 async def test_a_probe_that_gives_up_leaves_no_connection_behind() -> None:
     async with broker() as there:
-        asking = asyncio.create_task(broker_answers(Address(f"127.0.0.1:{there.port}"), seconds=1))
+        asking = asyncio.create_task(broker_answers(Address(f"127.0.0.1:{there.port}"), seconds=0.5))  # of the GRACE_SECONDS
         await there.asked.wait()
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):

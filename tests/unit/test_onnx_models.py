@@ -142,6 +142,11 @@ def test_a_manifest_of_another_kind_than_the_record_is_refused(tmp_path: Path) -
         admit(files_of(distance_package()), tmp_path, kind="xgboost")
 
 
+def test_a_manifest_of_another_feature_schema_than_the_record_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelRefused, match="another kind or feature schema"):
+        admit(files_of(distance_package()), tmp_path, schema=feature_schema(CityClock("Europe/Berlin")))
+
+
 @pytest.mark.parametrize("answer", [float("nan"), float("inf"), 0.0, -60.0])
 def test_an_answer_that_is_no_positive_number_is_refused(tmp_path: Path, answer: float) -> None:
     graph = constant_graph(answer)
@@ -180,6 +185,15 @@ def test_a_graph_of_another_width_is_refused(tmp_path: Path) -> None:
     package = replace(distance_package(), graph=distance_graph(150.0, width=len(FEATURES) + 1))
     with pytest.raises(ModelRefused, match="does not map"):
         admit(files_of(package), tmp_path)
+
+
+def test_a_graph_with_a_second_answer_is_refused(tmp_path: Path) -> None:
+    model = onnx.load_from_string(distance_graph(150.0))
+    [first] = model.graph.output
+    model.graph.node.append(onnx.helper.make_node("Identity", [first.name], ["again"]))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("again", TensorProto.FLOAT, [None]))
+    with pytest.raises(ModelRefused, match="1 inputs and 2 outputs"):
+        admit(with_graph(model.SerializeToString()), tmp_path)
 
 
 def test_a_graph_that_names_a_file_outside_itself_is_refused(tmp_path: Path) -> None:

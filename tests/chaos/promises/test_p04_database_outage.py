@@ -6,13 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.conftest import verdict
-from tests.chaos.journal import Journal
-from tests.chaos.load import DRAIN_SECONDS, in_turn, send
+from tests.chaos.load import in_turn
 from tests.chaos.memory import memory_of
-from tests.chaos.own_parts import own_postgres
 from tests.chaos.progress import lag_of, passes, readiness
 from tests.chaos.report import Report
-from tests.running import Worker, until, world_of
+from tests.chaos.under_load import under_load
+from tests.running import Worker, until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
 BOUND_MIB = 150  # three batches of 8,000 events and their rows in hand, and what their making leaves to the allocator
@@ -23,27 +22,23 @@ RATE = 1_000.0
 async def test_a_database_that_is_killed_is_waited_for(
     kafka_address: str, topic_prefix: str, tmp_path: Path, report: Report
 ) -> None:
-    outage, journal = report.size(full=60, short=6), Journal()
+    outage = report.size(full=60, short=6)
     report.fault = f"PostgreSQL killed under load, away for {outage} s"
     events = in_turn(report.size(full=45_000, short=6_000), seed=5)
-    async with own_postgres(tmp_path) as database, world_of(kafka_address, database.address, topic_prefix, tmp_path) as world:
-        worker = world.start_worker()
-        await until(lambda: readiness(worker, 200))
-        sending = asyncio.create_task(send(world.kafka, f"{world.prefix}trip-events", events, journal, RATE))
-        await until(passes(world, 500))
+    async with under_load(kafka_address, topic_prefix, tmp_path, events, rate=RATE, rows=500) as running:
+        worker, world = running.worker, running.world
         async with memory_of(worker.process.pid) as memory:
-            await database.kill()
+            await running.database.kill()
             await until(lambda: readiness(worker, 503))
             await asyncio.sleep(outage)  # the outage is the fault
             lag = await lag_of(worker)
         assert worker.process.poll() is None
-        await database.start()
+        await running.database.start()
         stored = await world.count("trips")
         await report.recovers(passes(world, stored), promised_s=10)
-        await sending
-        await world.drained(DRAIN_SECONDS)
+        await running.drained()
         report.measured |= {"lag_events": lag, **memory.told()}
-        report.judged(await verdict(world, journal), journal)
+        report.judged(await verdict(world, running.journal), running.journal)
         assert await world.count("dead_letters") == 0
         assert worker.process.poll() is None
         assert lag > RATE * outage / 4

@@ -15,10 +15,11 @@ from cli.embedded.postgres import OWNER
 from tests.chaos.conftest import verdict
 from tests.chaos.journal import Journal
 from tests.chaos.load import DRAIN_SECONDS, in_turn, send
-from tests.chaos.own_parts import by_way_of, own_postgres
+from tests.chaos.own_parts import by_way_of
 from tests.chaos.progress import passes, readiness
 from tests.chaos.report import Report
 from tests.chaos.standby import Pair, running_pair
+from tests.chaos.under_load import under_load
 from tests.proxy import Proxy
 from tests.running import World, until, world_of
 
@@ -37,22 +38,19 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
 async def test_a_backend_that_is_killed_costs_no_row_and_no_restart(
     kafka_address: str, topic_prefix: str, tmp_path: Path, report: Report
 ) -> None:
-    times, journal = report.size(full=3, short=1), Journal()
+    times = report.size(full=3, short=1)
     report.fault = f"SIGKILL to a session of the worker, {times} times: PostgreSQL ends all others and recovers"
     events = in_turn(report.size(full=12_000, short=4_000), seed=61)
-    async with own_postgres(tmp_path) as database, world_of(kafka_address, database.address, topic_prefix, tmp_path) as world:
-        worker = world.start_worker()
-        sending = asyncio.create_task(send(world.kafka, f"{world.prefix}trip-events", events, journal, 800))
-        await until(passes(world, 200))
+    async with under_load(kafka_address, topic_prefix, tmp_path, events, rate=800, rows=200) as running:
+        world = running.world
         for _ in range(times):
             os.kill(await _session(world), signal.SIGKILL)
-            await until(lambda: _answers(database.admin))
+            await until(lambda: _answers(running.database.admin))
             await report.recovers(passes(world, await world.count("trips")), promised_s=PROMISED_SECONDS)
-        await sending
-        await world.drained(DRAIN_SECONDS)
-        report.judged(await verdict(world, journal), journal)
+        await running.drained()
+        report.judged(await verdict(world, running.journal), running.journal)
         assert "was terminated by signal 9" in (tmp_path / "postgres.log").read_text()
-        assert worker.process.poll() is None
+        assert running.worker.process.poll() is None
         assert await world.count("dead_letters") == 0
 
 
