@@ -83,7 +83,7 @@ class TripRules:
         return np.where(started == None, completed, started)  # noqa: E711 - elementwise
 
     def _placeless(self, trips: TripColumns, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Trips with a coordinate that is zero or no number: not looked for where every end is in an area that has no such place."""
+        """Trips with a coordinate that is zero or no number; an area without such a place tells at once if all are inside."""
         if np.count_nonzero(inside) == len(trips) and not self.area.reaches_zero():
             return ~inside
         missing = np.zeros(len(trips), dtype=np.bool_)
