@@ -2,7 +2,7 @@
 
 A call of the features and of the graph costs nearly the same for one trip as for fifty, and the bits of a row do not depend
 on the rows beside it: so requests that arrive together are scored together, and nobody waits for company. A request that the
-server has no other beside is scored on the spot: two turns of the loop are 5% of what it costs.
+server has no other beside is scored on the spot: two turns of the loop are 3% of what it costs.
 """
 
 import asyncio

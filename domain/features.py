@@ -29,7 +29,7 @@ REVISION = 3  # raise it when a formula below changes without its name changing
 GRID_BEARING_DEGREES = 29.0
 GRID_ORIGIN = (40.75, -73.97)  # degrees; keeps the numbers small, so that float32 holds them to centimetres
 
-# Of these constants, once: worked out in each call, they cost a single trip a sixth of all its inputs.
+# Worked out once rather than in each call.
 _BEARING_COSINE, _BEARING_SINE, _ORIGIN_COSINE = (
     float(function(np.radians(degrees)))
     for function, degrees in ((np.cos, GRID_BEARING_DEGREES), (np.sin, GRID_BEARING_DEGREES), (np.cos, GRID_ORIGIN[0]))
