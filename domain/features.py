@@ -29,6 +29,12 @@ REVISION = 3  # raise it when a formula below changes without its name changing
 GRID_BEARING_DEGREES = 29.0
 GRID_ORIGIN = (40.75, -73.97)  # degrees; keeps the numbers small, so that float32 holds them to centimetres
 
+# Worked out once rather than in each call.
+_BEARING_COSINE, _BEARING_SINE, _ORIGIN_COSINE = (
+    float(function(np.radians(degrees)))
+    for function, degrees in ((np.cos, GRID_BEARING_DEGREES), (np.sin, GRID_BEARING_DEGREES), (np.cos, GRID_ORIGIN[0]))
+)
+
 FEATURES = (
     "pickup_latitude",
     "pickup_longitude",
@@ -82,7 +88,7 @@ class CityClock:
     def local(self, utc: Times) -> Times:
         """Local wall-clock times (naive datetime64[us]) of UTC times, shape (n,)."""
         starts, offsets = _transitions(self.timezone)
-        return utc + offsets[np.searchsorted(starts, utc, side="right") - 1]
+        return utc + offsets[starts.searchsorted(utc, side="right") - 1]
 
 
 def features_of(trips: TripColumns, clock: CityClock) -> Matrix:
@@ -144,10 +150,9 @@ def _time_columns(trips: TripColumns, clock: CityClock) -> tuple[Column, ...]:
 
 def _on_grid(latitude: Floats, longitude: Floats) -> tuple[Floats, Floats]:
     """Kilometres along and across the avenues from GRID_ORIGIN, on a plane that touches there."""
-    turn = np.radians(GRID_BEARING_DEGREES)
     north = EARTH_RADIUS_KM * np.radians(latitude - GRID_ORIGIN[0])
-    east = EARTH_RADIUS_KM * np.radians(longitude - GRID_ORIGIN[1]) * np.cos(np.radians(GRID_ORIGIN[0]))
-    return north * np.cos(turn) + east * np.sin(turn), east * np.cos(turn) - north * np.sin(turn)
+    east = EARTH_RADIUS_KM * np.radians(longitude - GRID_ORIGIN[1]) * _ORIGIN_COSINE
+    return north * _BEARING_COSINE + east * _BEARING_SINE, east * _BEARING_COSINE - north * _BEARING_SINE
 
 
 def _matrix(*columns: Column) -> Matrix:

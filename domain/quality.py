@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from domain.entities import canaries
 from domain.entities.rejections import Reason
-from domain.entities.trips import TIME, CompletionColumns, Floats, TripColumns
+from domain.entities.trips import CompletionColumns, Floats, TripColumns
 
 Verdicts = NDArray[np.object_]
 
@@ -33,6 +33,10 @@ class ServiceArea:
             (latitude >= self.south) & (latitude <= self.north) & (longitude >= self.west) & (longitude <= self.east)
         )
 
+    def reaches_zero(self) -> bool:
+        """Whether a place inside may have a coordinate that is zero, which elsewhere stands for an unknown one."""
+        return self.south <= 0 <= self.north or self.west <= 0 <= self.east
+
     def canary_route(self) -> canaries.Route:
         """Where canary trips go."""
         return canaries.route_within(self.south, self.north, self.west, self.east)
@@ -48,10 +52,6 @@ class TripRules:
 
     def judge_started(self, trips: TripColumns, now: datetime) -> Verdicts:
         """Shape (n,) of Reason or None; the first rule that a trip breaks names it."""
-        zero = (trips.pickup_latitude == 0) | (trips.pickup_longitude == 0)
-        zero |= (trips.dropoff_latitude == 0) | (trips.dropoff_longitude == 0)
-        for column in (trips.pickup_latitude, trips.pickup_longitude, trips.dropoff_latitude, trips.dropoff_longitude):
-            zero |= ~np.isfinite(column)
         inside = self.area.contains(trips.pickup_latitude, trips.pickup_longitude)
         inside &= self.area.contains(trips.dropoff_latitude, trips.dropoff_longitude)
         return _first(
@@ -60,7 +60,7 @@ class TripRules:
             (Reason.TRIP_ID_RESERVED, self._impostors(trips)),
             (Reason.VENDOR_INVALID, trips.vendor_id < 0),  # 0 is a vendor that nobody stated
             (Reason.PASSENGER_COUNT_INVALID, (trips.passenger_count < 0) | (trips.passenger_count > MAX_PASSENGERS)),
-            (Reason.COORDINATES_MISSING, zero),
+            (Reason.COORDINATES_MISSING, self._placeless(trips, inside)),
             (Reason.OUTSIDE_SERVICE_AREA, ~inside),
             (Reason.PICKUP_TIME_IMPLAUSIBLE, self._implausible(trips.pickup_at, now)),
         )
@@ -82,6 +82,15 @@ class TripRules:
         started, completed = self.judge_started(trips, now), self.judge_completed(completions, now)
         return np.where(started == None, completed, started)  # noqa: E711 - elementwise
 
+    def _placeless(self, trips: TripColumns, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Trips with a coordinate that is zero or no number; an area without such a place tells at once if all are inside."""
+        if np.count_nonzero(inside) == len(trips) and not self.area.reaches_zero():
+            return ~inside
+        missing = np.zeros(len(trips), dtype=np.bool_)
+        for column in (trips.pickup_latitude, trips.pickup_longitude, trips.dropoff_latitude, trips.dropoff_longitude):
+            missing |= (column == 0) | ~np.isfinite(column)
+        return missing
+
     def _impostors(self, trips: TripColumns) -> NDArray[np.bool_]:
         """Trips that are named as a canary and are not as a canary is."""
         named = canaries.named_so(trips.trip_id)
@@ -90,7 +99,7 @@ class TripRules:
     def _implausible(self, pickup_at: NDArray[np.datetime64], now: datetime) -> NDArray[np.bool_]:
         earliest = np.datetime64(self.service_began.astimezone(UTC).replace(tzinfo=None), "us")
         latest = np.datetime64((now + self.future_tolerance).astimezone(UTC).replace(tzinfo=None), "us")
-        return np.asarray((pickup_at < earliest) | (pickup_at > latest) | np.isnat(pickup_at.astype(TIME)))
+        return np.asarray(~((pickup_at >= earliest) & (pickup_at <= latest)))  # NaT is neither
 
 
 def fit_for_training(duration_seconds: Floats) -> NDArray[np.bool_]:
@@ -112,6 +121,6 @@ def _bad_ids(trip_ids: NDArray[np.object_]) -> NDArray[np.bool_]:
 def _first(count: int, *rules: tuple[Reason, NDArray[np.bool_]]) -> Verdicts:
     verdicts = np.full(count, None, dtype=object)
     for reason, broken in reversed(rules):
-        if broken.any():
+        if np.count_nonzero(broken):  # a fifth of what `any` costs a single trip
             verdicts[broken] = reason
     return verdicts

@@ -48,6 +48,23 @@ def test_the_first_broken_rule_names_the_trip():
     assert TripRules().judge_started(trip, NOW).tolist() == [Reason.VENDOR_INVALID]
 
 
+@pytest.mark.parametrize(
+    "area", [ServiceArea(51.2, 51.7, -0.5, 0.3), ServiceArea(-1.5, -1.1, 36.6, 37.1), ServiceArea(-1, 1, 9, 10)]
+)
+def test_in_an_area_that_reaches_zero_a_coordinate_of_zero_is_still_an_unknown_one(area):
+    for latitude, longitude in ((area.south, area.east), (0.0, area.east), (area.south, 0.0)):
+        places = {"pickup_latitude": area.north, "pickup_longitude": area.west, "dropoff_latitude": latitude}
+        trip = one_trip(**places, dropoff_longitude=longitude)
+        expected = Reason.COORDINATES_MISSING if 0 in {latitude, longitude} else None
+        assert TripRules(area).judge_started(trip, NOW).tolist() == [expected]
+
+
+def test_no_time_at_all_is_implausible():
+    trip = one_trip()
+    trip.pickup_at[0] = np.datetime64("NaT")
+    assert TripRules().judge_started(trip, NOW).tolist() == [Reason.PICKUP_TIME_IMPLAUSIBLE]
+
+
 def test_a_bad_trip_does_not_touch_its_neighbours():
     trips = random_trips(100)
     trips.pickup_latitude[50] = 0.0
