@@ -1,8 +1,7 @@
 """Predict the trips of requests: those of one turn of the event loop together, a batch as a whole, each with a row in the log.
 
 A call of the features and of the graph costs nearly the same for one trip as for fifty, and the bits of a row do not depend
-on the rows beside it: so requests that arrive together are scored together, and nobody waits for company. A request that the
-server has no other beside is scored on the spot: two turns of the loop are 3% of what it costs.
+on the rows beside it: so requests that arrive together are scored together, and nobody waits for company.
 """
 
 import asyncio
@@ -114,17 +113,6 @@ class Predictor:
         self._asked.append(Asked(request, key_id, answer))
         return answer
 
-    def at_once(self, request: PredictionRequest, key_id: str | None) -> Prediction:
-        """The prediction for a request without company: nobody could join it in a turn. Raises ApiProblem, NoChampion."""
-        self._log.check_room(1)
-        trips, raw, [reason] = self._scoring.judge([request])
-        if reason is not None:
-            raise self._refusal(reason, request)
-        scored = self._scoring.score(trips, raw, [key_id])
-        self._log.add(scored.rows)
-        self._count(1)
-        return next(_predictions(scored))
-
     async def batch(self, requests: Sequence[PredictionRequest], key_id: str | None) -> BatchPrediction:
         """All of them, or ApiProblem, NoChampion."""
         if len(requests) > self._most:
@@ -159,9 +147,17 @@ class Predictor:
         scored = self._scoring.score(trips, raw, [each.key_id for each in asked])
         self._log.add(scored.rows)
         self._count(len(asked))
-        for each, prediction in zip(asked, _predictions(scored), strict=True):
+        for each, (prediction_id, seconds, interval) in zip(asked, _told(scored), strict=True):
             if not each.answer.done():
-                each.answer.set_result(prediction)
+                each.answer.set_result(
+                    Prediction(
+                        prediction_id=prediction_id,
+                        duration_seconds=seconds,
+                        duration_minutes=seconds / 60,
+                        interval=interval,
+                        model=scored.model,
+                    )
+                )
 
     def _refuse(self, asked: list[Asked], verdicts: Verdicts) -> tuple[list[Asked], NDArray[np.intp]]:
         """Tell those who are refused; returns the others, and their rows."""
@@ -170,12 +166,9 @@ class Predictor:
             if reason is None:
                 kept.append(row)
             elif not each.answer.done():
-                each.answer.set_exception(self._refusal(reason, each.request))
+                found = self._sentences.of(reason, each.request)
+                each.answer.set_exception(invalid(found.detail, [found]))
         return [asked[row] for row in kept], np.array(kept, dtype=np.intp)
-
-    def _refusal(self, reason: Reason, request: PredictionRequest) -> ApiProblem:
-        found = self._sentences.of(reason, request)
-        return invalid(found.detail, [found])
 
     def _score_batch(
         self, requests: Sequence[PredictionRequest], key_id: str | None
@@ -197,17 +190,6 @@ class Predictor:
         ]
         one = f"{len(refused)} of {len(requests)} trips cannot be predicted, so none is. Trip {refused[0][0]}: "
         return invalid(one + errors[0].detail, errors)
-
-
-def _predictions(scored: Scored) -> Iterator[Prediction]:
-    for prediction_id, seconds, interval in _told(scored):
-        yield Prediction(
-            prediction_id=prediction_id,
-            duration_seconds=seconds,
-            duration_minutes=seconds / 60,
-            interval=interval,
-            model=scored.model,
-        )
 
 
 def _told(scored: Scored) -> Iterator[tuple[str, float, Interval]]:

@@ -10,9 +10,6 @@ from adapters.health.joined_writes import JoinedWrites
 HEAD_BYTES = 64 * 1024  # of a request's line and headers
 HEAD_SECONDS = 10.0  # until they are there, also on a connection that says nothing
 BODY_SECONDS = 5.0  # for what is left of a body whose request was answered already
-UNDER_WAY = (
-    "tripcast.under_way"  # ASGI extension: the requests that this server has and has not answered, sized, this one among them
-)
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -26,7 +23,6 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """The first request must come in time."""
         super().connection_made(cast("asyncio.Transport", JoinedWrites(transport, self.loop)))
-        self._extensions: dict[str, Any] = {UNDER_WAY: self.tasks}
         self._hang_up_after(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -53,7 +49,6 @@ class BoundedHttp(HttpToolsProtocol):
         """The head is whole; how long the answer may take is the application's affair."""
         self._in_head, self._head_bytes = False, 0
         self._go_on()
-        self.scope["extensions"] = self._extensions
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:

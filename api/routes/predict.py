@@ -14,22 +14,20 @@ from api.predict import Predictor
 from api.requests import decode
 from schemas.http.predictions import BatchPrediction, BatchRequest, Prediction, PredictionRequest
 
-UNDER_WAY = "tripcast.under_way"  # see adapters.health.bounded_http
 ONE, MANY = "/predict", "/predict/batch"
 CONTENT_TYPE = (b"content-type", b"application/json")
 
-Predict = Callable[[bytes, str | None, bool], Awaitable[bytes]]  # the body, the caller's key, whether no other request is here
+Predict = Callable[[bytes, str | None], Awaitable[bytes]]
 
 
 def predict_routes(predictor: Predictor) -> list[BaseRoute]:
     """Two routes."""
     one, many = msgspec.json.Decoder(PredictionRequest), msgspec.json.Decoder(BatchRequest)
 
-    async def predict(body: bytes, key_id: str | None, alone: bool) -> bytes:  # noqa: FBT001 - see Predict
-        request = decode(one, body)
-        return encode(predictor.at_once(request, key_id) if alone else await predictor.ask(request, key_id))
+    async def predict(body: bytes, key_id: str | None) -> bytes:
+        return encode(await predictor.ask(decode(one, body), key_id))
 
-    async def predict_batch(body: bytes, key_id: str | None, _alone: bool) -> bytes:  # noqa: FBT001 - see Predict
+    async def predict_batch(body: bytes, key_id: str | None) -> bytes:
         return encode(await predictor.batch(decode(many, body).trips, key_id))
 
     return [
@@ -64,16 +62,10 @@ class Endpoint:
         """Answer one request."""
         scope["state"]["route"] = self.path  # for the metrics: the router names only FastAPI's own
         body = await _body(receive)
-        content = await self.predict(body, scope["state"]["caller"].key_id, _alone(scope))
+        content = await self.predict(body, scope["state"]["caller"].key_id)
         headers = [CONTENT_TYPE, (b"content-length", b"%d" % len(content))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})
-
-
-def _alone(scope: Scope) -> bool:
-    """Whether the server has no other request; one that does not say so may have many."""
-    under_way = scope.get("extensions", {}).get(UNDER_WAY)
-    return under_way is not None and len(under_way) == 1
 
 
 async def _body(receive: Receive) -> bytes:

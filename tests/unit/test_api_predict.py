@@ -4,22 +4,14 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, cast
 from uuid import UUID
 
 import msgspec
 import numpy as np
-import pytest
 from numpy.typing import NDArray
-from starlette.routing import Route
-from starlette.types import Message
 
-from adapters.health.bounded_http import UNDER_WAY
 from adapters.onnx.model import OnnxModel, open_model
-from api.auth import ANYONE
 from api.identities import Identities
-from api.problems import ApiProblem
-from api.routes.predict import predict_routes
 from domain.entities.models import ModelVersion
 from domain.entities.trips import TripColumns
 from domain.features import CityClock, Matrix
@@ -73,41 +65,6 @@ async def test_requests_of_one_turn_are_scored_in_one_call_and_each_gets_its_own
     for one, other in zip(answers, alone, strict=True):
         assert one.json()["prediction_id"] != other.json()["prediction_id"]
         assert {**one.json(), "prediction_id": 0} == {**other.json(), "prediction_id": 0}
-
-
-@pytest.mark.parametrize("trip", [TRIP, {**TRIP, "passenger_count": 12}])
-async def test_a_request_without_company_is_answered_within_its_own_turn_as_any_other(trip: dict[str, Any]) -> None:
-    sent: list[Message] = []
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": msgspec.json.encode(trip)}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    def begin(under_way: int) -> str:
-        scope = {"state": {"caller": ANYONE}, "extensions": {UNDER_WAY: range(under_way)}}
-        asking = endpoint(scope, receive, send)
-        try:
-            asking.send(None)
-        except StopIteration:
-            return "answered"
-        except ApiProblem as problem:
-            return problem.detail
-        asking.close()
-        return "waits"
-
-    async with serving() as api:
-        endpoint: Any = cast("Route", predict_routes(api.core.serve.predictor)[0]).app
-        usual = (await api.client.post("/predict", json=trip)).json()
-        assert begin(under_way=2) == "waits"
-        assert sent == []
-        assert begin(under_way=1) == usual.get("detail", "answered")
-        await until(lambda: len(api.served.rows) == (3 if trip is TRIP else 0))
-    if sent:
-        alone = msgspec.json.decode(sent[1]["body"])
-        assert UUID(alone["prediction_id"]).bytes in api.served.rows
-        assert {**alone, "prediction_id": 0} == {**usual, "prediction_id": 0}
 
 
 async def test_a_wrong_request_spoils_nothing_for_those_that_came_with_it() -> None:

@@ -1,4 +1,4 @@
-"""What our HTTP protocol adds between a socket and an application: one write an answer, and who is under way."""
+"""What our HTTP protocol adds between a socket and an application: one write an answer."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,8 +8,7 @@ from typing import Any, cast
 import uvicorn
 from uvicorn.server import ServerState
 
-from adapters.health.bounded_http import UNDER_WAY, BoundedHttp
-from api.routes import predict
+from adapters.health.bounded_http import BoundedHttp
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 START = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]}
@@ -110,26 +109,3 @@ async def test_nothing_is_written_after_the_connection_was_closed_by_others() ->
     await asyncio.sleep(0)
     assert socket.writes == []
     made.connection_lost(None)
-
-
-async def test_a_request_sees_how_many_are_under_way_on_all_connections() -> None:
-    seen: list[int] = []
-
-    async def respond(scope: Any, send: Any) -> None:
-        seen.append(len(scope["extensions"][UNDER_WAY]))
-        await whole(scope, send)
-
-    state = ServerState()
-    (one, _), (other, _) = protocol(respond, state), protocol(respond, state)
-    one.data_received(REQUEST)
-    other.data_received(REQUEST)
-    await answered(one)
-    one.data_received(REQUEST)
-    await answered(one)
-    assert seen == [2, 2, 1]
-    for each in (one, other):
-        each.connection_lost(None)
-
-
-def test_the_application_asks_for_what_the_server_tells() -> None:
-    assert predict.UNDER_WAY == UNDER_WAY
