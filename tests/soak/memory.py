@@ -1,8 +1,14 @@
-"""What each role holds in memory while it runs, and whether that grows: least squares within the life of each process."""
+"""What each role holds in memory while it runs, and whether that grows.
 
+A leak of the work shows as a slope while nothing happens: least squares within each stretch between two faults. What a fault
+lifts for good (a backlog comes in larger batches, and the allocator keeps what these took) is told apart, so that a leak of
+each reconnection cannot hide either.
+"""
+
+import itertools
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +16,7 @@ import psutil
 
 MIB = 1024.0**2
 FLAT_MIB_PER_HOUR = 30.0
+MOST_LIFTED_MIB = 10.0  # by a fault, on the mean
 LEAST_JUDGED_SECONDS = 600.0  # over less, a slope says nothing; it is reported all the same
 
 
@@ -45,33 +52,42 @@ class Memory:
         """Figures of one role; `flat` is None where the soak was too short to tell."""
         samples = [sample for sample in self.samples if sample.role == role]
         counted = [sample for sample in samples if self._counts(sample)]
-        slope, seconds = (
-            slope_of(counted),
-            max((each.at for each in counted), default=0) - min((each.at for each in counted), default=0),
-        )
+        slope, lifted = slope_of(self._stretches(counted)), self._lifted(counted)
+        seconds = max((each.at for each in counted), default=0) - min((each.at for each in counted), default=0)
         judged = slope is not None and seconds >= LEAST_JUDGED_SECONDS
         return {
             "first_mib": round(samples[0].mib, 1) if samples else None,
             "last_mib": round(samples[-1].mib, 1) if samples else None,
             "peak_mib": round(max(sample.mib for sample in samples), 1) if samples else None,
             "slope_mib_per_hour": None if slope is None else round(slope, 1),
+            "lifted_mib_per_fault": None if lifted is None else round(lifted, 1),
             "samples": len(counted),
-            "flat": slope <= FLAT_MIB_PER_HOUR if judged and slope is not None else None,
+            "flat": slope <= FLAT_MIB_PER_HOUR and (lifted or 0) <= MOST_LIFTED_MIB if judged and slope is not None else None,
         }
+
+    def _stretches(self, samples: Sequence[Sample]) -> list[list[Sample]]:
+        """Those of one process between two faults, in order of process and time."""
+        found: dict[tuple[int, int], list[Sample]] = defaultdict(list)
+        for sample in samples:
+            found[sample.process, sum(first <= sample.at for first, _ in self.disturbed)].append(sample)
+        return [found[stretch] for stretch in sorted(found)]
+
+    def _lifted(self, samples: Sequence[Sample]) -> float | None:
+        """MiB, from the end of a stretch of a process to the beginning of its next one; None where none has two."""
+        pairs = itertools.pairwise(self._stretches(samples))
+        steps = [after[0].mib - before[-1].mib for before, after in pairs if before[0].process == after[0].process]
+        return sum(steps) / len(steps) if steps else None
 
     def _counts(self, sample: Sample) -> bool:
         return sample.age >= self.warm_up_seconds and not any(first <= sample.at <= last for first, last in self.disturbed)
 
 
-def slope_of(samples: Sequence[Sample]) -> float | None:
-    """MiB an hour, each process around its own mean; None where no process was seen twice."""
-    lives: dict[int, list[Sample]] = defaultdict(list)
-    for sample in samples:
-        lives[sample.process].append(sample)
+def slope_of(stretches: Iterable[Sequence[Sample]]) -> float | None:
+    """MiB an hour, each stretch around its own mean; None where none has two samples."""
     products = squares = 0.0
-    for life in lives.values():
-        at = np.array([sample.at for sample in life])
-        mib = np.array([sample.mib for sample in life])
+    for stretch in stretches:
+        at = np.array([sample.at for sample in stretch])
+        mib = np.array([sample.mib for sample in stretch])
         products += float(((at - at.mean()) * (mib - mib.mean())).sum())
         squares += float(((at - at.mean()) ** 2).sum())
     return products / squares * 3600 if squares else None

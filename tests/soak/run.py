@@ -18,7 +18,7 @@ from tests.running import until
 from tests.serving import TRIP
 from tests.soak.faults import Happened, happen, schedule
 from tests.soak.feed import Feed
-from tests.soak.memory import FLAT_MIB_PER_HOUR, Memory
+from tests.soak.memory import FLAT_MIB_PER_HOUR, MOST_LIFTED_MIB, Memory
 from tests.soak.system import System, running
 
 log = structlog.get_logger("tripcast.soak")
@@ -144,5 +144,6 @@ def _results(options: Options, feed: Feed, faults: list[Happened], memory: Memor
         "memory": roles,
         "warm_up_s": options.warm_up_seconds,
         "flat_mib_per_hour": FLAT_MIB_PER_HOUR,
+        "most_lifted_mib": MOST_LIFTED_MIB,
         "held": not found and all(role["flat"] is not False for role in roles.values()),
     }

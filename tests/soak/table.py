@@ -17,8 +17,8 @@ def tables(results: Mapping[str, Any]) -> str:
         "|---|---|---|",
         *_faults(results["faults"]),
         "",
-        "| role | memory at first | at the end | at most | slope | flat |",
-        "|---|---|---|---|---|---|",
+        "| role | memory at first | at the end | at most | slope between faults | a fault adds | flat |",
+        "|---|---|---|---|---|---|---|",
         *(_role(name, found) for name, found in results["memory"].items()),
         "",
         _limits(results),
@@ -39,9 +39,9 @@ def _said(results: Mapping[str, Any]) -> str:
 
 def _limits(results: Mapping[str, Any]) -> str:
     return (
-        "Slope: least squares around each process's own mean, without the first "
-        f"{results['warm_up_s'] / 60:g} minutes of its life and a minute after each fault; flat is at most "
-        f"{results['flat_mib_per_hour']:g} MiB an hour."
+        "Slope: least squares, each stretch between two faults around its own mean, without the first "
+        f"{results['warm_up_s'] / 60:g} minutes of a process's life and a minute after each fault. Flat: at most "
+        f"{results['flat_mib_per_hour']:g} MiB an hour, and {results['most_lifted_mib']:g} MiB by each fault on the mean."
     )
 
 
@@ -63,4 +63,5 @@ def _faults(faults: list[dict[str, Any]]) -> list[str]:
 def _role(name: str, found: Mapping[str, Any]) -> str:
     first, last, peak = (f"{found[each]:.0f} MiB" for each in ("first_mib", "last_mib", "peak_mib"))
     slope = "" if found["slope_mib_per_hour"] is None else f"{found['slope_mib_per_hour']:+.1f} MiB/h"
-    return f"| {name} | {first} | {last} | {peak} | {slope} | {VERDICTS[found['flat']]} |"
+    lifted = "" if found["lifted_mib_per_fault"] is None else f"{found['lifted_mib_per_fault']:+.1f} MiB"
+    return f"| {name} | {first} | {last} | {peak} | {slope} | {lifted} | {VERDICTS[found['flat']]} |"

@@ -12,11 +12,22 @@ def samples(role: str, process: int, first: float, mib: float, per_hour: float) 
     return [Sample(role, process, first + at, float(at), mib + per_hour * at / 3600) for at in range(0, 1200, 5)]
 
 
-def test_a_slope_is_each_processs_own() -> None:
+def test_a_slope_is_each_stretchs_own() -> None:
     """A restart is no growth, however much more the new process holds."""
-    assert slope_of(samples("api", 1, 0, 200, 0) + samples("api", 2, 1200, 300, 0)) == pytest.approx(0)
-    assert slope_of(samples("api", 1, 0, 200, 60) + samples("api", 2, 1200, 100, 60)) == pytest.approx(60)
+    assert slope_of([samples("api", 1, 0, 200, 0), samples("api", 2, 1200, 300, 0)]) == pytest.approx(0)
+    assert slope_of([samples("api", 1, 0, 200, 60), samples("api", 2, 1200, 100, 60)]) == pytest.approx(60)
     assert slope_of([]) is None
+
+
+@pytest.mark.parametrize(("step", "flat"), [(4.0, True), (12.0, False)])
+def test_what_each_fault_adds_is_no_slope_and_is_bounded_on_its_own(step: float, flat: bool) -> None:
+    memory = Memory(warm_up_seconds=0)
+    memory.disturbed += [(300.0, 360.0), (700.0, 760.0)]
+    for number, first in enumerate((0, 360, 760)):
+        memory.samples += [Sample("worker", 1, at, at, 200 + step * number) for at in range(first, (300, 700, 1200)[number], 5)]
+    found = memory.of("worker")
+    assert found["slope_mib_per_hour"] == pytest.approx(0)
+    assert (found["lifted_mib_per_fault"], found["flat"]) == (step, flat)
 
 
 def test_what_grows_is_not_flat_and_what_only_warms_up_is() -> None:
@@ -51,16 +62,17 @@ def test_the_city_sends_a_start_before_its_end_and_both_once() -> None:
 
 
 def test_the_page_gets_the_tables_between_its_marks_and_nothing_else_changes() -> None:
-    role = {"first_mib": 100.0, "last_mib": 120.0, "peak_mib": 130.0, "slope_mib_per_hour": 4.2, "samples": 9, "flat": True}
+    role = {"first_mib": 100.0, "last_mib": 120.0, "peak_mib": 130.0, "slope_mib_per_hour": 4.2}
+    role |= {"lifted_mib_per_fault": 1.5, "samples": 9, "flat": True}
     results = {
         "minutes": 30.0, "rate": 2000.0, "sent_per_second": 1990.0, "seed": 1, "sent": 3_600_000, "lost": 0, "doubled": 0,
         "violations": {}, "faults": [{"kind": "API killed", "at": 1.0, "lasted": 0.1, "caught_up": 2.5}], "warm_up_s": 300.0,
-        "memory": {"api": role}, "flat_mib_per_hour": 30.0, "measured_at": "2026-01-01T00:00:00",
+        "memory": {"api": role}, "flat_mib_per_hour": 30.0, "most_lifted_mib": 10.0, "measured_at": "2026-01-01T00:00:00",
         "machine": {"cores": 2, "memory_gib": 24, "python": "3.11"},
     }  # fmt: skip
     page = document("before\n<!-- soak:begin: by a machine -->\nold\n<!-- soak:end -->\nafter\n", results)
     assert page.startswith("before\n<!-- soak:begin: by a machine -->\n30 minutes at 2,000 events/s (reached: 1,990)")
     assert "| API killed | 1 | 2.5 s |" in page
-    assert "| api | 100 MiB | 120 MiB | 130 MiB | +4.2 MiB/h | yes |" in page
+    assert "| api | 100 MiB | 120 MiB | 130 MiB | +4.2 MiB/h | +1.5 MiB | yes |" in page
     assert page.endswith("<!-- soak:end -->\nafter\n")
     assert "old" not in page
