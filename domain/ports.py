@@ -197,7 +197,7 @@ class StreamStore(Protocol):
         ...
 
     async def mark_published(self, source_id: int, published: dict[int, int]) -> None:
-        """Advance published_offset per partition. Idempotent; never moves it back."""
+        """Advance published_offset per partition. Idempotent; never moves it back, nor beyond what is committed."""
         ...
 
     async def record(self, event: LifecycleEvent) -> None:

@@ -101,6 +101,13 @@ class TestPositions:
         await reader.write(Start("d"), published={0: 1})
         assert await reader.store.positions(reader.source_id, [0]) == {0: Position(0, 0, 4, 2)}
 
+    async def test_what_a_failed_over_database_has_lost_does_not_count_as_published(self, reader: Reader) -> None:
+        """The worker published up to 9, of a transaction that the new primary never got."""
+        await reader.write(Start("a"), Start("b"))
+        await reader.store.mark_published(reader.source_id, {0: 9})
+        await reader.write(Start("c"), published={0: 9})
+        assert await reader.store.positions(reader.source_id, [0]) == {0: Position(0, 0, 3, 0)}
+
     async def test_suspects_are_counted_by_record_and_cleared_by_a_write(self, reader: Reader) -> None:
         await reader.store.open_partition(reader.source_id, 0, 0)
         attempts = [await reader.store.mark_suspect(reader.source_id, 0, offset) for offset in (5, 5, 6, 6, 6)]

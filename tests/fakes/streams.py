@@ -145,14 +145,14 @@ class InMemoryStreams:
     def _advance(self, draft: State, source_id: int, batch: EventBatch) -> None:
         for span in batch.spans:
             place = source_id, span.partition
-            draft.positions[place] = replace(draft.positions[place], next_offset=span.next_offset, suspect=None, attempts=0)
             self._move(draft, source_id, span.partition, published_offset=batch.published.get(span.partition, 0))
+            draft.positions[place] = replace(draft.positions[place], next_offset=span.next_offset, suspect=None, attempts=0)
 
     @staticmethod
     def _move(state: State, source_id: int, partition: int, published_offset: int) -> None:
-        if position := state.positions.get((source_id, partition)):
-            newest = max(position.published_offset, published_offset)
-            state.positions[source_id, partition] = replace(position, published_offset=newest)
+        position = state.positions.get((source_id, partition))
+        if position and position.published_offset < published_offset <= position.next_offset:
+            state.positions[source_id, partition] = replace(position, published_offset=published_offset)
 
 
 @dataclass

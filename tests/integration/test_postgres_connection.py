@@ -7,10 +7,11 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from asyncpg.transaction import Transaction
 
 from adapters.environment.settings import PostgresSettings
 from adapters.postgres.connection import pool as adapter
-from adapters.postgres.connection.pool import Pool, address_of, connected, open_pool
+from adapters.postgres.connection.pool import Pool, address_of, connected, open_pool, transaction
 from cli.embedded.ports import free_ports
 from domain.errors import DatabaseUnreachable, InvalidInput
 from tests.proxy import Proxy
@@ -198,6 +199,37 @@ class TestFaults:
         await _pid(pool)  # the other one is as dead, and its deadline is not waited for
         await pool.close()
         await proxy.cut()
+
+    async def test_a_transaction_without_an_answer_waits_for_no_roll_back(
+        self, database: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The server would never hear it, and it would cost a second deadline."""
+        rolled_back: list[Transaction] = []
+        monkeypatch.setattr(Transaction, "rollback", rolled_back.append)
+        proxy = Proxy(free_ports(1)[0], urlsplit(database).port or 0)
+        await proxy.heal()
+        way = database.replace(f":{proxy.target}/", f":{proxy.port}/")
+        pool = await open_pool(PostgresSettings(database=way, database_command_seconds=0.3))
+        with pytest.raises(DatabaseUnreachable, match="within the deadline"):
+            async with connected(pool) as connection, transaction(connection):
+                await proxy.abandon()
+                await connection.execute("select 1")
+        assert rolled_back == []
+        await _pid(pool)
+        await pool.close()
+        await proxy.cut()
+
+    async def test_a_transaction_that_fails_is_rolled_back(self, pool: Pool) -> None:
+        async def fail() -> None:
+            async with connected(pool) as connection, transaction(connection):
+                await connection.execute("create table nowhere ()")
+                raise KeyError
+
+        with pytest.raises(KeyError):
+            await fail()
+        async with connected(pool) as connection:
+            assert await connection.fetchval("select to_regclass('nowhere')") is None
+            assert not connection.is_in_transaction()
 
     async def test_our_own_mistakes_stay_loud(self, pool: Pool) -> None:
         with pytest.raises(asyncpg.UndefinedTableError):

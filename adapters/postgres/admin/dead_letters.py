@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from asyncpg import Record
 
-from adapters.postgres.connection.pool import Pool, connected
+from adapters.postgres.connection.pool import Pool, connected, transaction
 from domain.entities.rejections import DeadLetter, Reason, StoredDeadLetter
 from domain.errors import InvalidInput
 
@@ -65,7 +65,7 @@ class DeadLetters:
 
         A crash between the two publishes it once more next time, where the worker finds an identical repeat.
         """
-        async with connected(self._pool) as connection, connection.transaction():
+        async with connected(self._pool) as connection, transaction(connection):
             row = await connection.fetchrow(LOCK, dead_letter_id, again)
             if row is None:
                 return False

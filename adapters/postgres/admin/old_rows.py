@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from adapters.postgres.admin.pruning import record_as_pruned
-from adapters.postgres.connection.pool import Connection
+from adapters.postgres.connection.pool import Connection, transaction
 
 CHUNK_ROWS = 10_000
 DELETE = "delete from {0} where ctid = any(array(select ctid from {0} where {1} limit {2}))"
@@ -38,7 +38,7 @@ async def delete_older(connection: Connection, kind: Kind, cut: datetime, chunk:
     """Delete them; returns how many. Of dead letters the offsets stay accounted for. `connection`: outside a transaction."""
     deleted = 0
     while True:
-        async with connection.transaction():
+        async with transaction(connection):
             gone = await _chunk(connection, kind, cut, chunk)
         deleted += gone
         if gone < chunk:

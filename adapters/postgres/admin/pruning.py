@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 
 from asyncpg import InsufficientPrivilegeError
 
-from adapters.postgres.connection.pool import Connection
+from adapters.postgres.connection.pool import Connection, transaction
 from adapters.postgres.tables.canaries import NO_CANARY
 from adapters.postgres.tables.lifecycle import insert_lifecycle_event
 from domain.entities.models import LifecycleEvent
@@ -136,7 +136,7 @@ async def _take_out(connection: Connection, parent: str, first: date) -> None:
 async def _drop(connection: Connection, first: date, actor: str) -> int:
     tables = [name for name in (f"{parent}_{first:%Y_%m}" for parent in PARENTS) if await _exists(connection, name)]
     with_records = [table for table in tables if not table.startswith("predictions")]
-    async with connection.transaction():
+    async with transaction(connection):
         trips = 0
         for table in tables:
             if table.startswith("trips"):

@@ -8,7 +8,7 @@ import numpy as np
 from asyncpg import UniqueViolationError
 from numpy.typing import NDArray
 
-from adapters.postgres.connection.pool import Pool, connected
+from adapters.postgres.connection.pool import Pool, connected, transaction
 from adapters.postgres.history.predictions import INPUTS
 from adapters.postgres.stream.batch_writer import LOCK, BatchWriter
 from adapters.postgres.stream.refused import insert_dead_letters, insert_ranges, insert_repeats
@@ -68,7 +68,7 @@ class Repairs:
 
     async def neighbours(self, source_id: int, partition: int, offsets: Sequence[int]) -> dict[int, Neighbour]:
         """Nearest below, else nearest above."""
-        async with connected(self.pool) as connection, connection.transaction(readonly=True):
+        async with connected(self.pool) as connection, transaction(connection, readonly=True):
             await connection.execute(BY_KEY)
             below = await connection.fetch(BELOW, source_id, partition, list(offsets))
             found = {row["missing"]: row for row in below}
@@ -96,7 +96,7 @@ class Repairs:
         for remaining in reversed(range(WRITE_ATTEMPTS)):
             await Months(self.pool).ensure(remade.batch.started.pickup_at, remade.batch.completed.pickup_at)
             try:
-                async with connected(self.pool) as connection, connection.transaction():
+                async with connected(self.pool) as connection, transaction(connection):
                     restored = await RepairWriter(connection, source_id, remade.batch).repair(remade, refuse)
                     if restored.rows:
                         details = {**event.details, **asdict(restored)}

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from adapters.postgres.connection.pool import Pool, connected
+from adapters.postgres.connection.pool import Pool, connected, transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Totals:
 
 async def totals(pool: Pool) -> Totals:
     """Count. Reads whole tables: for the end of a run, not for a live line. Raises DatabaseUnreachable."""
-    async with connected(pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+    async with connected(pool) as connection, transaction(connection, isolation="repeatable_read", readonly=True):
         [row] = await connection.fetch(COUNTS)
         skipped = await connection.fetch(SKIPPED)
         dead_letters = await connection.fetch("select reason, count(*) from dead_letters group by reason order by reason")

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from asyncpg import Record
 
 from adapters.postgres.api.quality import CLOSED_UNTIL, DECISECONDS
-from adapters.postgres.connection.pool import Pool, connected
+from adapters.postgres.connection.pool import Pool, connected, transaction
 from domain.entities.watched import AreaSum, AreaSums
 
 TRIPS = """
@@ -20,7 +20,7 @@ from quality_minutes where role = 'champion' and minute >= $1 and minute < $2 gr
 
 async def area_sums(pool: Pool, since: datetime, errors_since: datetime, until: datetime, *, maturity: timedelta) -> AreaSums:
     """Trips with a pickup in [since, until), and errors of mature ones from `errors_since` on. Raises DatabaseUnreachable."""
-    async with connected(pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+    async with connected(pool) as connection, transaction(connection, isolation="repeatable_read", readonly=True):
         closed: datetime | None = await connection.fetchval(CLOSED_UNTIL)
         trips = await connection.fetch(TRIPS, since, until)
         errors = await connection.fetch(ERRORS, errors_since, closed - maturity) if closed else []

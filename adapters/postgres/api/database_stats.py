@@ -2,7 +2,7 @@
 
 from asyncpg import Record
 
-from adapters.postgres.connection.pool import Connection, Pool, connected
+from adapters.postgres.connection.pool import Connection, Pool, connected, transaction
 from schemas.http.trips import DatabaseStats, TableSize
 
 # A table in partitions is one table, as large as they are together.
@@ -26,7 +26,7 @@ SMALL_BYTES = 4 * 1024 * 1024
 
 async def database_stats(pool: Pool) -> DatabaseStats:
     """Raises DatabaseUnreachable."""
-    async with connected(pool) as connection, connection.transaction(readonly=True):
+    async with connected(pool) as connection, transaction(connection, readonly=True):
         [totals] = await connection.fetch(TOTALS)
         tables = [await _table(connection, row) for row in await connection.fetch(TABLES)]
         [(first, last)] = await connection.fetch(PICKUPS)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from asyncpg import Record
 
 from adapters.postgres.api.quality import CLOSED_UNTIL, DECISECONDS
-from adapters.postgres.connection.pool import Pool, connected
+from adapters.postgres.connection.pool import Pool, connected, transaction
 from domain.entities.watched import ErrorStep, ErrorSteps, Reference
 
 STEPS = """
@@ -28,7 +28,7 @@ async def error_steps(
     pool: Pool, since: datetime, until: datetime, *, step_minutes: int, maturity: timedelta, area: int | None = None
 ) -> ErrorSteps:
     """Of pickups in [since, until), event time, of one area or of all. Raises DatabaseUnreachable."""
-    async with connected(pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+    async with connected(pool) as connection, transaction(connection, isolation="repeatable_read", readonly=True):
         closed: datetime | None = await connection.fetchval(CLOSED_UNTIL)
         mature_until = None if closed is None else closed - maturity
         rows = await connection.fetch(STEPS, timedelta(minutes=step_minutes), mature_until, since, until, area)

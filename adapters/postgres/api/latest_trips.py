@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from asyncpg import Record
 
-from adapters.postgres.connection.pool import Pool, connected
+from adapters.postgres.connection.pool import Pool, connected, transaction
 from adapters.postgres.tables.canaries import NO_CANARY
 from adapters.postgres.tables.look_ups import BY_KEY
 from domain.areas import AreaGrid
@@ -72,14 +72,14 @@ class LatestRows:
         looked_at = limit if area is None else MOST_OF_A_PARTITION
         of_each = max(1, min(limit if area is None else looked_at, 2 * looked_at // max(partitions, 1)))
         box: Sequence[float | None] = (None,) * 4 if area is None else self.grid.box(area)
-        async with connected(self.pool) as connection, connection.transaction(readonly=True):
+        async with connected(self.pool) as connection, transaction(connection, readonly=True):
             await connection.execute(BY_KEY)
             rows = await connection.fetch(LATEST, source_id, of_each, limit, *box)
         return self._trips(rows)
 
     async def label_delay_seconds(self, source_id: int) -> float | None:
         """Median time from pickup to dropoff, event time, of the trips whose ends came last: so long a label is awaited."""
-        async with connected(self.pool) as connection, connection.transaction(readonly=True):
+        async with connected(self.pool) as connection, transaction(connection, readonly=True):
             await connection.execute(BY_KEY)
             median: float | None = await connection.fetchval(DELAY, source_id, DELAY_ROWS)
         return median

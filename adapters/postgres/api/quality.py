@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from asyncpg import Record
 
-from adapters.postgres.connection.pool import Connection, Pool, connected
+from adapters.postgres.connection.pool import Connection, Pool, connected, transaction
 from adapters.postgres.loop.expirations import Expirations, expirations
 from domain.areas import AreaGrid
 from domain.baselines import BAND_NAMES, BAND_STARTS
@@ -85,7 +85,7 @@ class Quality:
     async def __call__(self, by: By, since: datetime | None = None, until: datetime | None = None) -> QualityReport:
         """The cohorts of pickups in [since, until), champion's alone but for By.VERSION; of hours: in the city's time."""
         query = COHORTS.format(segment=SEGMENTS[by], sums=SUMS, by_version=by is By.VERSION)
-        async with connected(self.pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        async with connected(self.pool) as connection, transaction(connection, isolation="repeatable_read", readonly=True):
             mature_until = await _mature_until(connection, self.maturity)
             rows = await connection.fetch(query, since, until, mature_until, self.clock.timezone, list(BAND_STARTS[1:]))
         cohorts = [_cohort(row, self._name(by, row["segment"]), Role(row["role"]), mature=row["mature"]) for row in rows]

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from asyncpg import Record
 
-from adapters.postgres.connection.pool import Pool, connected
+from adapters.postgres.connection.pool import Pool, connected, transaction
 from domain.entities.models import LifecycleEvent, RoleChange
 from domain.entities.story import AskedFor, Story, Verdict
 
@@ -32,7 +32,7 @@ TOO_MANY = ("drift.alarm", "worker.started", "worker.stopped", "worker.rebalance
 
 async def story(pool: Pool, at: datetime, subject: str | None = None, limit: int = 50) -> Story:
     """What had happened up to `at`, of one subject or of all, the newest `limit` of each kind; one view of the database."""
-    async with connected(pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+    async with connected(pool) as connection, transaction(connection, isolation="repeatable_read", readonly=True):
         champion = await connection.fetchrow(CHAMPION, [kind.value for kind in RoleChange], at)
         events = await connection.fetch(EVENTS, at, subject, limit, () if subject else TOO_MANY)
         requests = await connection.fetch(REQUESTS, at, subject, limit)

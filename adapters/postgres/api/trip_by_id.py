@@ -3,7 +3,7 @@
 import msgspec
 from asyncpg import Record
 
-from adapters.postgres.connection.pool import Pool, connected
+from adapters.postgres.connection.pool import Pool, connected, transaction
 from adapters.postgres.tables.look_ups import by_id
 from schemas.events import Point, TripStarted
 from schemas.http.trips import Trip, TripPrediction
@@ -25,7 +25,7 @@ from predictions where trip_id = $1 and pickup_at = $2 order by role
 
 async def trip_by_id(pool: Pool, trip_id: str) -> Trip | None:
     """The trip with what was said of it, the newest of this id; None when there is none. Raises DatabaseUnreachable."""
-    async with connected(pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+    async with connected(pool) as connection, transaction(connection, isolation="repeatable_read", readonly=True):
         row = await connection.fetchrow(TRIP, trip_id)
         predictions = await connection.fetch(PREDICTIONS, trip_id, row["pickup_at"]) if row else []
     return _trip(row, [TripPrediction(**each) for each in predictions]) if row else None

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -90,9 +90,27 @@ async def connected(pool: Pool) -> AsyncIterator[Connection]:
 
 
 @asynccontextmanager
+async def transaction(
+    connection: Connection, *, isolation: Literal["repeatable_read"] | None = None, readonly: bool = False
+) -> AsyncIterator[None]:
+    """As asyncpg's own; but where no answer comes in time the connection is given up: a roll-back would wait as long again."""
+    begun = connection.transaction(isolation=isolation, readonly=readonly)
+    await begun.start()
+    try:
+        yield
+    except TimeoutError:
+        _retire(connection)
+        raise
+    except BaseException:
+        await begun.rollback()
+        raise
+    await begun.commit()
+
+
+@asynccontextmanager
 async def bulk(pool: Pool) -> AsyncIterator[Connection]:
     """A consistent view of the database, read-only, for statements of up to BULK_SECONDS; pass that as their timeout."""
-    async with connected(pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+    async with connected(pool) as connection, transaction(connection, isolation="repeatable_read", readonly=True):
         await connection.execute(f"set local statement_timeout = '{BULK_SECONDS}s'; set local work_mem = '128MB'")
         yield connection
 

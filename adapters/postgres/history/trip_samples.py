@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy as np
 
-from adapters.postgres.connection.pool import Pool, connected
+from adapters.postgres.connection.pool import Pool, connected, transaction
 from adapters.postgres.history.trips import TRIP_NUMBERS
 from adapters.postgres.tables.binary_copy import FixedRows
 from adapters.postgres.tables.canaries import NO_CANARY
@@ -41,7 +41,7 @@ REFUSED = "select rejected from loaded_files"
 async def trip_sample(pool: Pool, few: int = FEW, sampled: int = SAMPLED) -> TripSample:
     """Raises DatabaseUnreachable."""
     rows = FixedRows(*TRIP_NUMBERS, ("duration", "f8"))
-    async with connected(pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+    async with connected(pool) as connection, transaction(connection, isolation="repeatable_read", readonly=True):
         counted = await connection.fetchval(
             f"select count(*) from (select from trips as t where {NO_CANARY} limit {few + 1}) as counted"
         )

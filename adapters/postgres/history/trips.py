@@ -8,7 +8,7 @@ import numpy as np
 from asyncpg import CheckViolationError, UniqueViolationError
 from numpy.typing import NDArray
 
-from adapters.postgres.connection.pool import BULK_SECONDS, Connection, Pool, bulk, connected
+from adapters.postgres.connection.pool import BULK_SECONDS, Connection, Pool, bulk, connected, transaction
 from adapters.postgres.tables.binary_copy import FixedRows, copied_text
 from adapters.postgres.tables.look_ups import BY_KEY
 from adapters.postgres.tables.months import Months, bounds_of
@@ -81,7 +81,7 @@ class History:
         for _ in range(ADD_ATTEMPTS):
             await self._months.ensure(trips.pickup_at)
             try:
-                async with connected(self._pool) as connection, connection.transaction():
+                async with connected(self._pool) as connection, transaction(connection):
                     if not looks:
                         return await _insert(connection, trips, completions)
                     new = await _new(connection, trips)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from adapters.postgres.connection.pool import Connection, Pool, connected
+from adapters.postgres.connection.pool import Connection, Pool, connected, transaction
 from adapters.postgres.tables.canaries import NO_CANARY
 from adapters.postgres.tables.look_ups import BY_KEY
 from domain.loop.journal import moment
@@ -47,7 +47,7 @@ async def expire(connection: Connection, first: int, until: int, now: int) -> in
 
 async def expirations(pool: Pool, since: datetime | None = None, until: datetime | None = None) -> Expirations:
     """How many trips with a pickup in [since, until) were given up. Raises DatabaseUnreachable."""
-    async with connected(pool) as connection, connection.transaction(readonly=True):
+    async with connected(pool) as connection, transaction(connection, readonly=True):
         await connection.execute(BY_KEY)
         [row] = await connection.fetch(COUNTS, since, until)
     return Expirations(row["expired"], row["late"])

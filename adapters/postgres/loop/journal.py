@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from asyncpg import Record, UniqueViolationError
 
-from adapters.postgres.connection.pool import Connection, Pool, connected
+from adapters.postgres.connection.pool import Connection, Pool, connected, transaction
 from adapters.postgres.loop.drift_signals import add_readings
 from adapters.postgres.loop.expirations import expire
 from adapters.postgres.loop.rollups import add_to_places, add_to_rollups, rollups_since
@@ -73,7 +73,7 @@ class LoopJournal:
 
     async def standing(self, source_id: int) -> Standing:
         """Where the last round ended. Open cells are those of the roll-ups whose cohort has not become mature."""
-        async with connected(self._pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        async with connected(self._pool) as connection, transaction(connection, isolation="repeatable_read", readonly=True):
             seq = await connection.fetchval(SEQ)
             reaches = {row["partition"]: _reach(row) for row in await connection.fetch(REACHES, source_id)}
             row = await connection.fetchrow(OPEN, source_id)
@@ -98,7 +98,7 @@ class LoopJournal:
     async def commit(self, source_id: int, made: Round) -> Stored:
         """Store a round, all of it or nothing. Raises Fenced when another host has stored one since `made.before`."""
         try:
-            async with connected(self._pool) as connection, connection.transaction():
+            async with connected(self._pool) as connection, transaction(connection):
                 await _keep_open(connection, source_id, made.after)
                 await _fence(connection, source_id, made)
                 await _append(connection, made)

@@ -1,6 +1,6 @@
 """How far the closed loop is: what a replay in lockstep waits for."""
 
-from adapters.postgres.connection.pool import Pool, connected
+from adapters.postgres.connection.pool import Pool, connected, transaction
 from adapters.postgres.loop.requests import unlearnt_answers
 from domain.entities.progress import LoopProgress
 from domain.entities.streams import StreamSource
@@ -25,7 +25,7 @@ async def loop_progress(pool: Pool, source: StreamSource) -> LoopProgress:
     """Where the loop stands in this incarnation of the topic. Raises DatabaseUnreachable."""
     identity = source.cluster_id, source.topic_uuid
     unlearnt = len(await unlearnt_answers(pool))
-    async with connected(pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+    async with connected(pool) as connection, transaction(connection, isolation="repeatable_read", readonly=True):
         rows = await connection.fetch(POSITIONS, *identity)
         closed = await connection.fetchval(CLOSED, *identity)
         asked = await connection.fetchval(OPEN)

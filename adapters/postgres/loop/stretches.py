@@ -7,7 +7,7 @@ import numpy as np
 from asyncpg import Record
 from numpy.typing import NDArray
 
-from adapters.postgres.connection.pool import Pool, connected
+from adapters.postgres.connection.pool import Pool, connected, transaction
 from adapters.postgres.stream.scored_history import ScoredHistory
 from adapters.postgres.tables.canaries import NO_CANARY
 from adapters.postgres.tables.look_ups import BY_KEY
@@ -49,7 +49,7 @@ class Stretch:
 async def stretch(pool: Pool, grid: AreaGrid, source_id: int, partition: int, offsets: tuple[int, int]) -> Stretch:
     """The committed records [first, next) of a partition. Raises DatabaseUnreachable."""
     history, where = ScoredHistory(pool, grid), (source_id, partition, *offsets)
-    async with connected(pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+    async with connected(pool) as connection, transaction(connection, isolation="repeatable_read", readonly=True):
         await connection.execute(BY_KEY)
         begun, ended = await connection.fetch(STARTED, *where), await connection.fetch(ENDED, *where)
         refused = await connection.fetch(REFUSED, *where)

@@ -77,13 +77,14 @@ from unnest($1::text[]) as o (named) cross join lateral (
     select * from completions as c where c.trip_id = o.named and c.early and c.pickup_at >= $3 and c.pickup_at < $4 offset 0
 ) as stored
 """
+# What was published and is not committed, since a database that failed over has lost it, is done again: it counts as neither.
 ADVANCE = """
 with cleared as (
     delete from stream_suspects where source_id = $1 and partition = any($2::integer[])
 )
 update stream_offsets as o
 set next_offset = b.next_offset,
-    published_offset = greatest(o.published_offset, b.published_offset),
+    published_offset = greatest(o.published_offset, case when b.published_offset <= o.next_offset then b.published_offset end),
     updated_at = clock_timestamp()
 from unnest($2::integer[], $3::bigint[], $4::bigint[]) as b (partition, next_offset, published_offset)
 where o.source_id = $1 and o.partition = b.partition

@@ -8,7 +8,7 @@ import numpy as np
 from asyncpg import Record
 from numpy.typing import NDArray
 
-from adapters.postgres.connection.pool import Pool, connected
+from adapters.postgres.connection.pool import Pool, connected, transaction
 from adapters.postgres.tables.canaries import NO_CANARY
 from adapters.postgres.tables.look_ups import BY_KEY
 from adapters.postgres.tables.months import bounds_of
@@ -68,7 +68,7 @@ class ScoredHistory:
     async def scored(self, trip_ids: Sequence[str], pickup_at: Times) -> ScoredTrips:
         """Those of these trips, with these pickups, that a champion has scored."""
         found: list[Record] = []
-        async with connected(self._pool) as connection, connection.transaction(readonly=True):
+        async with connected(self._pool) as connection, transaction(connection, readonly=True):
             await connection.execute(BY_KEY)
             for first in range(0, len(trip_ids), CHUNK_TRIPS):
                 ids, pickups = list(trip_ids[first : first + CHUNK_TRIPS]), pickup_at[first : first + CHUNK_TRIPS]

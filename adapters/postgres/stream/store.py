@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from asyncpg import CheckViolationError, Record, UniqueViolationError
 
-from adapters.postgres.connection.pool import Connection, Pool, connected
+from adapters.postgres.connection.pool import Connection, Pool, connected, transaction
 from adapters.postgres.stream.batch_writer import BatchWriter
 from adapters.postgres.tables.lifecycle import insert_lifecycle_event
 from adapters.postgres.tables.months import Months
@@ -58,6 +58,7 @@ update stream_offsets as o
 set published_offset = b.published_offset, updated_at = now()
 from unnest($2::integer[], $3::bigint[]) as b (partition, published_offset)
 where o.source_id = $1 and o.partition = b.partition and o.published_offset < b.published_offset
+    and b.published_offset <= o.next_offset
 """
 
 
@@ -104,7 +105,7 @@ class Streams:
         for remaining in reversed(range(WRITE_ATTEMPTS)):
             await self._months.ensure(batch.started.pickup_at, batch.completed.pickup_at)
             try:
-                async with connected(self._pool) as connection, connection.transaction():
+                async with connected(self._pool) as connection, transaction(connection):
                     return await BatchWriter(connection, source_id, batch).write(refuse)
             except UniqueViolationError:  # one of the trips was stored after we had looked; the next look sees it
                 if not remaining:
@@ -126,7 +127,7 @@ class Streams:
         return _committed(partition, rows), rows[-1]["record_offset"] + 1 if len(rows) == limit else max(end, first_offset)
 
     async def mark_published(self, source_id: int, published: dict[int, int]) -> None:
-        """Advance published_offset per partition; never moves it back."""
+        """Advance published_offset per partition; never back, nor beyond what is committed (see `ADVANCE` of a batch)."""
         async with connected(self._pool) as connection:
             await connection.execute(MARK_PUBLISHED, source_id, list(published), list(published.values()))
 
