@@ -210,10 +210,14 @@ class TestFaults:
         await proxy.heal()
         way = database.replace(f":{proxy.target}/", f":{proxy.port}/")
         pool = await open_pool(PostgresSettings(database=way, database_command_seconds=0.3))
-        with pytest.raises(DatabaseUnreachable, match="within the deadline"):
+
+        async def meet_silence() -> None:
             async with connected(pool) as connection, transaction(connection):
                 await proxy.abandon()
                 await connection.execute("select 1")
+
+        with pytest.raises(DatabaseUnreachable, match="within the deadline"):
+            await meet_silence()
         assert rolled_back == []
         await _pid(pool)
         await pool.close()
