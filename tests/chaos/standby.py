@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,12 +42,17 @@ class Pair:
         self.running.kill()
         await self._promote()
 
-    async def switch_over(self) -> None:
-        """Make the primary read-only for its clients, old and new, and leave it running; promote the other."""
+    async def switch_over(self, refused: Awaitable[None]) -> None:
+        """Make the primary read-only for its clients, old and new, and leave it running; promote the other.
+
+        `refused` comes back when a writer has been refused: sessions hear of the setting one by one, and what one commits after
+        the standby was looked at would be lost, as it is where replication is asynchronous.
+        """
         primary = await asyncpg.connect(self.primary.admin)
         await primary.execute("alter system set default_transaction_read_only = on")
         await primary.execute("select pg_reload_conf()")
         await primary.close()
+        await refused
         await self._replayed()
         await self._promote()
 
