@@ -26,6 +26,7 @@ from tests.running import World, until, world_of
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 PROMISED_SECONDS = 15.0
+KILLED = "was terminated by signal 9"
 SESSIONS = "select pid from pg_stat_activity where application_name = 'tripcast-worker' and pid <> pg_backend_pid() order by 1"
 
 
