@@ -1,14 +1,11 @@
 """History: stored once, read back the same, whatever is there already."""
 
 import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-import pytest
 
-from adapters.environment.settings import PostgresSettings
-from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.connection.pool import Pool
 from adapters.postgres.history.trips import History
 from adapters.postgres.stream.store import Streams
 from domain.entities.files import LoadedFile, RejectedRow
@@ -17,13 +14,6 @@ from domain.entities.streams import StreamSource
 from domain.entities.trips import SECOND, CompletionColumns, TripColumns
 from tests.batches import NOON, End, Refusals, Start, batch_of
 from tests.trips import random_trips
-
-
-@pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    pool = await open_pool(PostgresSettings(database=database))
-    yield pool
-    await pool.close()
 
 
 def _ends(trips: TripColumns, seconds: int = 600) -> CompletionColumns:

@@ -4,15 +4,13 @@ import asyncio
 import json
 import sys
 import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 
-from adapters.environment.settings import PostgresSettings
-from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.connection.pool import Pool
 from adapters.postgres.history.trips import FIND_STORED
 from adapters.postgres.stream.batch_writer import FIND_ODD, STORED_COMPLETIONS, STORED_TRIPS
 from adapters.postgres.stream.scored_history import SCORED
@@ -39,13 +37,6 @@ asyncio.run(main())
 PARTITIONS = """
 select count(*) from pg_inherits where inhparent = any('{trips, completions, predictions}'::text[]::regclass[])
 """
-
-
-@pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    pool = await open_pool(PostgresSettings(database=database))
-    yield pool
-    await pool.close()
 
 
 async def _opened(pool: Pool) -> tuple[Streams, int]:

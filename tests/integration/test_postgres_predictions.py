@@ -1,15 +1,13 @@
 """Predictions read back for verification, and the record of trainings."""
 
 import uuid
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
-from adapters.environment.settings import PostgresSettings
-from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.connection.pool import Pool
 from adapters.postgres.history.predictions import StoredPredictions, served_predictions, stored_predictions
 from adapters.postgres.loop.training_runs import TrainingRuns
 from adapters.postgres.stream.store import Streams
@@ -21,13 +19,6 @@ from domain.entities.trainings import TrainingRun
 from tests.batches import Event, Refusals, Start, batch_of
 
 NOON = datetime(2016, 3, 1, 17, tzinfo=UTC)
-
-
-@pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    pool = await open_pool(PostgresSettings(database=database))
-    yield pool
-    await pool.close()
 
 
 async def _write(pool: Pool, events: list[Event], stamp: ModelStamp, seconds: float | None = None) -> PredictionColumns:

@@ -3,16 +3,15 @@
 import json
 import math
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from typer.testing import CliRunner
 
-from adapters.environment.settings import PostgresSettings
 from adapters.postgres.api.quality import Quality, mature_error
-from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.connection.pool import Pool
 from adapters.postgres.loop.store import LoopStore
 from adapters.postgres.stream.store import Streams
 from cli.commands.quality import app
@@ -29,13 +28,6 @@ from tests.trips import random_trips
 
 NOON = datetime(2016, 3, 1, 17, tzinfo=UTC)  # in New York
 CLOCK = CityClock("America/New_York")
-
-
-@pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    pool = await open_pool(PostgresSettings(database=database))
-    yield pool
-    await pool.close()
 
 
 @pytest.fixture

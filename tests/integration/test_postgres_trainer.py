@@ -1,15 +1,12 @@
 """What the trainer keeps in PostgreSQL: trusted trips, verdicts, what was told; and the story that people read."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-import pytest
 
-from adapters.environment.settings import PostgresSettings
 from adapters.postgres.api.story import story
-from adapters.postgres.connection.pool import Pool, open_pool
+from adapters.postgres.connection.pool import Pool
 from adapters.postgres.history.trips import History
 from adapters.postgres.loop.gate_results import add_gate_results, gate_results, refused_by
 from adapters.postgres.loop.notifications import Notifications
@@ -25,13 +22,6 @@ from tests.trips import random_trips
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    pool = await open_pool(PostgresSettings(database=database))
-    yield pool
-    await pool.close()
 
 
 def event(kind: str, at: datetime, subject: str = "episode 1", reason: str = "why", **details: object) -> LifecycleEvent:

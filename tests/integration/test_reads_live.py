@@ -1,18 +1,17 @@
 """GET /snapshot over a real database and a real broker, through the login that may only read."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import msgspec
 import numpy as np
 import pytest
 
-from adapters.environment.settings import PostgresSettings
 from adapters.kafka.broker import Broker
 from adapters.kafka.producer import RecordProducer
 from adapters.kafka.topics import ensure_topics, topic_source
-from adapters.postgres.connection.pool import Pool, connected, open_pool
+from adapters.postgres.connection.pool import Pool, connected
 from adapters.postgres.stream.store import Streams
 from adapters.postgres.tables.lifecycle import record_lifecycle_event
 from api.settings import ApiSettings
@@ -27,13 +26,6 @@ from tests.reading import Reader, reading, settings_of
 from tests.tallied import GRID
 
 PANELS = ("cards", "traffic", "error", "drift", "retraining", "map", "trips")
-
-
-@pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    pool = await open_pool(PostgresSettings(database=database))
-    yield pool
-    await pool.close()
 
 
 @pytest.fixture

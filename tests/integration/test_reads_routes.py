@@ -11,10 +11,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from adapters.environment.settings import PostgresSettings
 from adapters.kafka.broker import Broker
 from adapters.kafka.topics import end_offsets, ensure_topics, topic_source
-from adapters.postgres.connection.pool import Pool, connected, open_pool
+from adapters.postgres.connection.pool import Pool, connected
 from adapters.postgres.history.trip_samples import trip_sample
 from adapters.postgres.history.trips import History as StoredHistory
 from adapters.postgres.loop.gate_results import add_gate_results
@@ -40,13 +39,6 @@ from tests.reading import Reader, reading, settings_of
 from tests.trips import random_trips
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    pool = await open_pool(PostgresSettings(database=database))
-    yield pool
-    await pool.close()
 
 
 @pytest.fixture
