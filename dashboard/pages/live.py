@@ -15,7 +15,7 @@ from dashboard.live.changes import Scene, changes
 from dashboard.page import Context, Known, News, Page
 from dashboard.poller import Seen
 from dashboard.view import View, view_of
-from schemas.http.snapshot import Areas
+from schemas.http.snapshot import Areas, Snapshot
 from schemas.http.trips import Trip
 
 LEADS = {
@@ -55,14 +55,20 @@ async def _layout(_context: Context, view: View) -> Component:
 
 
 async def _news(context: Context, view: View, seen: Seen, known: Known) -> News:
-    """What changed; nothing while the reader has paused and looks at the same thing."""
+    """What changed; nothing while the reader has paused and has seen all of what is looked at."""
     if seen.snapshot is None:
         return News(known=known)
     if view.paused and known.get("view") == _looked_at(view):
         return News(known=known)
     areas = await _areas(context)
     news = changes(Scene(view, status.shown(view, seen), seen.snapshot, areas, context.drawings), known)
-    return News(news.props, {**news.known, "view": _looked_at(view)})
+    return News(news.props, {**news.known, "view": _looked_at(view)} if all_read(seen.snapshot) else news.known)
+
+
+def all_read(snapshot: Snapshot) -> bool:
+    """Whether each panel was read once: a page that is opened paused must not stand still before, with panels that wait."""
+    shown = (getattr(snapshot, name) for name in ("cards", "traffic", "error", "drift", "retraining", "map", "trips"))
+    return all(panel.as_of is not None for panel in shown)
 
 
 def _looked_at(view: View) -> str:

@@ -3,10 +3,12 @@
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.browser.conftest import Watch
 from tests.browser.pill import expect_state
@@ -32,6 +34,7 @@ PLACE = """
 ELSEWHERE = """
 select trip_id from trips where not (pickup_latitude between $1 and $2 and pickup_longitude between $3 and $4)
 """
+CLICKS, CLICK_MS = 3, 10_000
 RANGE = "(element) => element._fullLayout.xaxis.range"
 
 
@@ -160,7 +163,6 @@ def drag_across(page: Page, plot: Locator) -> None:
 
 def test_a_click_on_the_map_filters_and_the_chip_removes_the_filter(system: System, live: Page) -> None:
     area = click_a_busy_cell(system, live)
-    expect(live).to_have_url(re.compile(rf"area={area}\b"))
     chip = live.locator("#area-chip")
     expect(chip).to_be_visible()
     expect(chip).to_contain_text(areas_of(system)[area]["name"])
@@ -182,15 +184,35 @@ def areas_of(system: System) -> dict[int, Any]:
 
 
 def click_a_busy_cell(system: System, page: Page) -> int:
-    """Click the middle of the cell with most pick-ups, where the map draws it; its number."""
-    cells = system.ask("/snapshot").json()["map"]["data"]["pickups"]
-    area: int = max(cells, key=lambda cell: cell["trips"])["area"]
+    """Click the middle of the cell with most pick-ups, where the map draws it; its number, when the address has it.
+
+    The map is drawn anew when its numbers change. On a busy machine a click may meet that; then a person clicks again.
+    """
+    area = busiest_area(system)
     cell = areas_of(system)[area]
     chart = page.locator("#map .js-plotly-plot, #map.js-plotly-plot")
     chart.scroll_into_view_if_needed()
-    x, y = chart.evaluate(PLACE, [(cell["west"] + cell["east"]) / 2, (cell["south"] + cell["north"]) / 2])
-    page.mouse.click(x, y)
-    return area
+    for _ in range(CLICKS):
+        x, y = chart.evaluate(PLACE, [(cell["west"] + cell["east"]) / 2, (cell["south"] + cell["north"]) / 2])
+        page.mouse.click(x, y)
+        with suppress(PlaywrightTimeout):
+            page.wait_for_url(re.compile(rf"area={area}\b"), timeout=CLICK_MS)
+            return area
+    raise AssertionError(f"{CLICKS} clicks on {cell['name']} and still {page.url}")
+
+
+def busiest_area(system: System) -> int:
+    """That of the map, once it has trips."""
+    pickups: list[dict[str, int]] = []
+
+    async def some() -> bool:
+        answer = system.ask("/snapshot")
+        data = answer.json()["map"]["data"] if answer.is_success else None
+        pickups[:] = data["pickups"] if data else []
+        return bool(pickups)
+
+    system.background.run(until(some))
+    return max(pickups, key=lambda cell: cell["trips"])["area"]
 
 
 def test_the_keyboard_reaches_everything(live: Page) -> None:

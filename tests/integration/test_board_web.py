@@ -146,6 +146,30 @@ async def test_a_pause_moves_nothing(browser: httpx.AsyncClient) -> None:
     assert "sideUpdate" not in paused
 
 
+async def test_a_page_opened_paused_moves_until_it_has_seen_each_panel(
+    browser: httpx.AsyncClient, api: tuple[StandInApi, str]
+) -> None:
+    """Else a shared address that is opened in a slow moment stays empty for good."""
+    known: dict[str, str] = {}
+
+    async def stands_still() -> bool:
+        found = await tick(browser, known, paused=True)
+        known.update(found["response"].get("known", {}).get("data", {}))
+        return "view" in known
+
+    async def waits() -> bool:
+        known.clear()
+        return not await stands_still()
+
+    api[0].city.state = "no_data"
+    try:
+        await until(waits)
+    finally:
+        api[0].city.state = "live"
+    await until(stands_still)
+    assert "sideUpdate" not in await tick(browser, known, paused=True)
+
+
 async def test_twenty_browsers_cost_the_api_what_one_does(browser: httpx.AsyncClient, board: Board) -> None:
     await tick(browser, {})
     clock = asyncio.get_running_loop().time

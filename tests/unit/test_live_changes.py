@@ -13,6 +13,7 @@ from dashboard.frame.status import Shown
 from dashboard.live import panels, trips
 from dashboard.live.changes import Scene, changes
 from dashboard.page import News
+from dashboard.pages.live import all_read
 from dashboard.view import View
 from schemas.http.snapshot import LatestTrips, Panel, Snapshot
 from tests.fakes.api_snapshot import City
@@ -152,6 +153,15 @@ def test_data_of_another_period_do_not_stay(city: City, browser: Browser) -> Non
     waiting: Panel[Any] = Panel(version=0, as_of=None, data=None)
     news = browser.told(msgspec.structs.replace(snapshot, error=waiting))
     assert "empty" in news.props["panel-error"]["className"].split()
+
+
+def test_a_page_that_is_opened_paused_stands_still_when_each_panel_was_read_once(city: City) -> None:
+    snapshot = look(city)
+    waiting: Panel[Any] = Panel(version=0, as_of=None, data=None)
+    failed: Panel[Any] = Panel(version=0, as_of=None, data=None, error="The database does not answer.")
+    assert all_read(snapshot)
+    assert not all_read(msgspec.structs.replace(snapshot, trips=waiting))
+    assert not all_read(msgspec.structs.replace(snapshot, map=failed))
 
 
 def test_only_the_panel_that_failed_says_so(city: City, browser: Browser) -> None:
