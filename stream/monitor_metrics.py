@@ -46,21 +46,27 @@ class MonitorMetrics:
     def leads(self) -> None:
         """This worker leads."""
         self.leader.set(1)
-        self.turned()
+        self._turned_at = monotonic()
 
     def turned(self) -> None:
         """The host has done a turn."""
-        self._turned_at = monotonic()
+        if self._leading:
+            self._turned_at = monotonic()
 
     def mature(self, errors: MatureErrors) -> None:
         """How wrong predictions turned out, of each role that has any; only the leader tells."""
         for role, name in ((CHAMPION, "champion"), (SHADOW, "challenger")):
             found = errors.totals[role]
-            if not found.trips:
+            if not (found.trips and self._leading):
                 continue
             values = found.trips, found.mae_seconds, found.rmse_seconds, found.coverage
             for gauge, value in zip(self._mature.values(), values, strict=True):
                 gauge.labels(name).set(value)
+
+    @property
+    def _leading(self) -> bool:
+        """A turn may end when another worker leads already: of that nothing is told, or its age would grow for ever."""
+        return self._turned_at is not None
 
     def _turn_age(self) -> float:
         return 0.0 if self._turned_at is None else monotonic() - self._turned_at
@@ -68,7 +74,8 @@ class MonitorMetrics:
     def phase(self, name: str) -> None:
         """The loop's phase; only the leader tells one."""
         self._state.clear()
-        self._state.labels(name).set(1)
+        if self._leading:
+            self._state.labels(name).set(1)
 
     def follows(self) -> None:
         """Another worker leads."""

@@ -63,3 +63,9 @@ def test_only_the_leader_tells_and_only_of_roles_that_have_trips() -> None:
     metrics.follows()
     assert told("mae_seconds", "champion") is None
     assert registry.get_sample_value("tripcast_monitor_turn_age_seconds") == 0.0
+    metrics.turned()  # a turn that was under way
+    metrics.phase("watching")
+    metrics.mature(seen)
+    assert told("mae_seconds", "champion") is None
+    assert registry.get_sample_value("tripcast_monitor_turn_age_seconds") == 0.0
+    assert {each.name for each in registry.collect() if each.samples and "state" in each.name} == set()

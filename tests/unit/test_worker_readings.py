@@ -31,6 +31,7 @@ def reading(scored: float = 0, refused: float = 0, bucket: int = 0, count: int =
 def test_a_real_workers_exposition_is_understood() -> None:
     metrics = Metrics()
     monitor = MonitorMetrics(metrics.registry)
+    monitor.leads()
     metrics._scored.inc(12)
     metrics._refused.labels("invalid_json").inc(2)
     metrics._refused.labels("null_key").inc(1)
