@@ -157,7 +157,7 @@ class HotPath:
     async def _read_once(self) -> None:
         parts = self._parts
         try:
-            scorers = self._scorers()
+            parts.champion.current()
         except NoChampion:  # consume nothing, not even a place in the group
             await self._wait_for_change()
             return
@@ -175,7 +175,7 @@ class HotPath:
         with parts.metrics.stage("fetch"):
             fetched = await self._reader.read(WAIT_SECONDS)
         if fetched.spans:
-            await self._hand_on(fetched, scorers)
+            await self._hand_on(fetched)
         elif self._ledger.idle.is_set():
             parts.signals.look()
 
@@ -194,12 +194,12 @@ class HotPath:
         parts.presence.reads(frozenset(mine.next_offsets))
         log.info("taken_over", source_id=mine.source_id, next_offsets=ledger.committed)
 
-    async def _hand_on(self, fetched: Fetched, scorers: Scorers) -> None:
+    async def _hand_on(self, fetched: Fetched) -> None:
         source_id = self._ledger.source_id
         if not self._first_is_through:
             for span in fetched.spans:
                 await self._parts.marks.before_first_batch(source_id, span)
-        prepared = await self._prepare(fetched, scorers)
+        prepared = await self._prepare(fetched)
         if self._taken is None or self._taken != self._now():
             return
         self._ledger.pick_up()
@@ -217,7 +217,9 @@ class HotPath:
     def _now(self) -> tuple[int, int]:
         return self._ledger.epoch, self._parts.events.generation
 
-    async def _prepare(self, fetched: Fetched, scorers: Scorers) -> Prepared:
+    async def _prepare(self, fetched: Fetched) -> Prepared:
+        """By whoever serves now: what was so before the fetch, or before a take-over, may be long past."""
+        scorers = self._scorers()
         with self._parts.metrics.stage("score"):
             prepared = await asyncio.to_thread(self._parts.score, fetched, scorers)
         if prepared.shadow_failure is not None and scorers.shadow is not None:
@@ -225,7 +227,7 @@ class HotPath:
         return prepared
 
     def _scorers(self) -> Scorers:
-        """Who scores the next batch. Raises NoChampion."""
+        """Who scores the next batch. Raises NoChampion; once there is a champion, there always is one."""
         champion = self._parts.champion.current()
         return Scorers(champion, self._parts.shadow.beside(champion))
 
@@ -281,7 +283,7 @@ class HotPath:
         return receipt
 
     async def _handle_alone(self, source_id: int, fetched: Fetched) -> None:
-        prepared = await self._prepare(fetched, self._scorers())
+        prepared = await self._prepare(fetched)
         receipt = await self._commit(source_id, prepared)
         await self._send(InHand(self._ledger.epoch, source_id, prepared, receipt))
         await self._parts.store.mark_published(source_id, {each.partition: each.next_offset for each in fetched.spans})

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 
+import asyncpg
 import msgspec
 import pytest
 
+from adapters.postgres.stream.store import FIND_SOURCE
 from schemas.events import TripPredicted
 from tests.chaos.conftest import verdict
 from tests.chaos.journal import Journal
@@ -97,6 +99,40 @@ async def test_every_row_is_of_the_version_it_names_whatever_the_alias_does(case
     await _no_batch_is_mixed(world, versions)
     await _published_is_what_champions_said(world)
     report.judged(await verdict(world, journal), journal)
+
+
+@pytest.mark.promise(11, short=True)
+async def test_what_waits_for_a_new_owner_is_scored_by_whoever_serves_when_it_is_read(case: Case, report: Report) -> None:
+    """Otherwise the first batch after a take-over went back to the models from before it."""
+    report.fault = "champion and challenger switch while a worker waits to take its partitions over"
+    world, registered, (old, new, beside) = case.world, case.registered, case.versions
+    await registered.name(world, old)
+    connection = await asyncpg.connect(world.database)
+    try:
+        async with connection.transaction():
+            await connection.execute("lock table event_sources in access exclusive mode")
+            worker = world.start_worker("cli", "worker", **registered.settings)
+            await until(lambda: _takes_over(world))
+            assert worker.metric("tripcast_champion_version") == old
+            await registered.name(world, new, beside)
+            await until(lambda: _knows(worker, new, beside))
+            await world.publish(in_turn(TOGETHER, seed=1))
+    finally:
+        await connection.close()
+    await world.drained(DRAIN_SECONDS)
+    versions = await world.rows("select distinct role::text, model_version from predictions order by role::text")
+    assert [tuple(row) for row in versions] == [("challenger", beside), ("champion", new)]
+    report.sent, report.measured["trips"] = 2 * TOGETHER, await world.count("trips")
+
+
+async def _takes_over(world: World) -> bool:
+    """Its first question to the database waits for the lock."""
+    waiting = "select query from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    return any(row["query"] == FIND_SOURCE for row in await world.rows(waiting))
+
+
+async def _knows(worker: Worker, champion: int, challenger: int) -> bool:
+    return [worker.metric(f"tripcast_{role}_version") for role in ("champion", "challenger")] == [champion, challenger]
 
 
 async def _is_refused(case: Case, worker: Worker, version: int, words: str, champion: int) -> None:
