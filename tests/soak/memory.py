@@ -2,7 +2,8 @@
 
 A leak of the work shows as a slope while nothing happens: least squares within each stretch between two faults. What a fault
 lifts for good (a backlog comes in larger batches, and the allocator keeps what these took) is told apart, so that a leak of
-each reconnection cannot hide either.
+each reconnection cannot hide either. A worker that leads the closed loop for the first time warms up once more: it loads the
+loop's state then.
 """
 
 import itertools
@@ -22,13 +23,14 @@ LEAST_JUDGED_SECONDS = 600.0  # over less, a slope says nothing; it is reported 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look at one process. `at` and `age`: seconds since the soak and since the process began."""
+    """One look at one process. `at`: seconds since the soak began. `age`: since the process did, or since it first led."""
 
     role: str
     process: int
     at: float
     age: float
     mib: float
+    led: bool = False  # the closed loop, now or before
 
 
 @dataclass(slots=True)
@@ -38,15 +40,18 @@ class Memory:
     warm_up_seconds: float
     samples: list[Sample] = field(default_factory=list)
     disturbed: list[tuple[float, float]] = field(default_factory=list)
+    led_since: dict[int, float] = field(default_factory=dict)
 
-    def look(self, role: str, process: int, at: float) -> None:
-        """Take a sample, if it is alive."""
+    def look(self, role: str, process: int, at: float, led: bool) -> None:
+        """Take a sample, if it is alive. `led`: whether it leads the closed loop or has led it."""
         try:
             found = psutil.Process(process)
-            age = time.time() - found.create_time()
-            self.samples.append(Sample(role, process, at, age, found.memory_info().rss / MIB))
+            age, mib = time.time() - found.create_time(), found.memory_info().rss / MIB
         except psutil.Error:
             return
+        if led:
+            age = at - self.led_since.setdefault(process, at)
+        self.samples.append(Sample(role, process, at, age, mib, led))
 
     def of(self, role: str) -> dict[str, object]:
         """Figures of one role; `flat` is None where the soak was too short to tell."""
@@ -66,20 +71,24 @@ class Memory:
         }
 
     def _stretches(self, samples: Sequence[Sample]) -> list[list[Sample]]:
-        """Those of one process between two faults, in order of process and time."""
-        found: dict[tuple[int, int], list[Sample]] = defaultdict(list)
+        """Those of one process, before it first led or since, between two faults; in order of process and time."""
+        found: dict[tuple[int, bool, int], list[Sample]] = defaultdict(list)
         for sample in samples:
-            found[sample.process, sum(first <= sample.at for first, _ in self.disturbed)].append(sample)
+            found[sample.process, sample.led, sum(first <= sample.at for first, _ in self.disturbed)].append(sample)
         return [found[stretch] for stretch in sorted(found)]
 
     def _lifted(self, samples: Sequence[Sample]) -> float | None:
         """MiB, from the end of a stretch of a process to the beginning of its next one; None where none has two."""
         pairs = itertools.pairwise(self._stretches(samples))
-        steps = [after[0].mib - before[-1].mib for before, after in pairs if before[0].process == after[0].process]
+        steps = [after[0].mib - before[-1].mib for before, after in pairs if _warmed_up_alike(before[0], after[0])]
         return sum(steps) / len(steps) if steps else None
 
     def _counts(self, sample: Sample) -> bool:
         return sample.age >= self.warm_up_seconds and not any(first <= sample.at <= last for first, last in self.disturbed)
+
+
+def _warmed_up_alike(before: Sample, after: Sample) -> bool:
+    return (before.process, before.led) == (after.process, after.led)
 
 
 def slope_of(stretches: Iterable[Sequence[Sample]]) -> float | None:

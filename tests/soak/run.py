@@ -115,7 +115,8 @@ async def _ask(system: System) -> None:
 async def _look(system: System, memory: Memory, began: float) -> None:
     while True:
         for name, role in system.roles.items():
-            memory.look(name, role.process.pid, time.monotonic() - began)
+            led = name.startswith("worker") and bool(role.events("monitor_leads"))
+            memory.look(name, role.process.pid, time.monotonic() - began, led)
         await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -40,7 +40,8 @@ def _said(results: Mapping[str, Any]) -> str:
 def _limits(results: Mapping[str, Any]) -> str:
     return (
         "Slope: least squares, each stretch between two faults around its own mean, without the first "
-        f"{results['warm_up_s'] / 60:g} minutes of a process's life and a minute after each fault. Flat: at most "
+        f"{results['warm_up_s'] / 60:g} minutes of a process's life, as many after it first led the closed loop, and a minute "
+        "after each fault. Flat: at most "
         f"{results['flat_mib_per_hour']:g} MiB an hour, and {results['most_lifted_mib']:g} MiB by each fault on the mean."
     )
 

@@ -1,10 +1,12 @@
 """What a soak says of itself: slopes, schedules and tables."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from tests.soak.faults import FAULTS, schedule
 from tests.soak.feed import BAD, city_events
-from tests.soak.memory import Memory, Sample, slope_of
+from tests.soak.memory import MIB, Memory, Sample, slope_of
 from tests.soak.table import document
 
 
@@ -39,6 +41,23 @@ def test_what_grows_is_not_flat_and_what_only_warms_up_is() -> None:
     memory.disturbed.append((690, 750))
     assert [memory.of(role)["flat"] for role in ("leaks", "sleeps", "short")] == [False, True, None]
     assert memory.of("sleeps")["peak_mib"] == 900
+
+
+def test_leading_the_closed_loop_warms_a_worker_up_once_and_hides_no_leak_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It begins to lead at 600 s and takes 30 MiB within its warm-up; then it holds still, or does not."""
+
+    def held(per_hour: float) -> dict[str, object]:
+        memory = Memory(warm_up_seconds=300, disturbed=[(600, 610)])
+        for at in range(0, 1800, 5):
+            mib = 200 + min(max(at - 600, 0) / 6, 30) + per_hour * max(at - 900, 0) / 3600
+            process = SimpleNamespace(create_time=lambda: 0.0, memory_info=lambda mib=mib: SimpleNamespace(rss=mib * MIB))
+            monkeypatch.setattr("tests.soak.memory.psutil.Process", lambda _, process=process: process)
+            memory.look("worker", 1, float(at), led=at >= 600)
+        return memory.of("worker")
+
+    found = held(0)
+    assert (found["slope_mib_per_hour"], found["lifted_mib_per_fault"], found["flat"]) == (pytest.approx(0), None, True)
+    assert held(60)["flat"] is False
 
 
 def test_every_kind_of_fault_happens_as_often_in_the_same_order_for_the_same_seed() -> None:
