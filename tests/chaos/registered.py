@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from domain.features import FEATURES, feature_schema
 from domain.packages import ModelPackage
 from domain.split import instant
 from tests.fakes.models import CLOCK, constant_graph, distance_package, slow_graph
-from tests.running import World
+from tests.running import Worker, World, until
 from tests.trips import random_trips
 
 SCHEMA = feature_schema(CLOCK)
@@ -122,6 +123,21 @@ async def _all_of(pool: Pool) -> AsyncIterator[StoredPredictions]:
     for source in (stored_predictions(pool), served_predictions(pool)):
         async for chunk in source:
             yield chunk
+
+
+async def follows(worker: Worker, champion: int, challenger: int) -> None:
+    """Return when the worker is ready and scores with both."""
+
+    async def does() -> bool:
+        ready = worker.health("readyz")[0] == HTTPStatus.OK  # otherwise it does not answer yet, or has not looked around yet
+        return ready and await scores_with(worker, champion, challenger)
+
+    await until(does)
+
+
+async def scores_with(worker: Worker, champion: int, challenger: int) -> bool:
+    """Whether it scores with both, or would if it had something to score."""
+    return [worker.metric(f"tripcast_{role}_version") for role in ("champion", "challenger")] == [champion, challenger]
 
 
 def _answering(graph: bytes) -> ModelPackage:

@@ -4,19 +4,18 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http import HTTPStatus
 from pathlib import Path
 
 import asyncpg
 import msgspec
 import pytest
 
-from adapters.postgres.stream.store import FIND_SOURCE
+from adapters.postgres.stream.store import OPEN_PARTITION
 from schemas.events import TripPredicted
 from tests.chaos.conftest import verdict
 from tests.chaos.journal import Journal
 from tests.chaos.load import DRAIN_SECONDS, in_turn, send
-from tests.chaos.registered import Registered
+from tests.chaos.registered import Registered, follows, scores_with
 from tests.chaos.report import Report
 from tests.fakes.models import distance_package
 from tests.running import Worker, World, until
@@ -55,18 +54,6 @@ async def load_until(world: World, journal: Journal, stopped: Callable[[], bool]
     while not stopped():
         await send(world.kafka, f"{world.prefix}trip-events", in_turn(TOGETHER, seed=seed), journal, RATE)
         seed += 1
-
-
-async def follows(worker: Worker, champion: int, challenger: int) -> None:
-    """Return when the worker scores with both."""
-
-    async def does() -> bool:
-        if worker.health("readyz")[0] != HTTPStatus.OK:  # it does not answer yet, or has not looked around yet
-            return False
-        versions = worker.metric("tripcast_champion_version"), worker.metric("tripcast_challenger_version")
-        return versions == (champion, challenger)
-
-    await until(does)
 
 
 @pytest.mark.promise(11, short=True)
@@ -110,12 +97,12 @@ async def test_what_waits_for_a_new_owner_is_scored_by_whoever_serves_when_it_is
     connection = await asyncpg.connect(world.database)
     try:
         async with connection.transaction():
-            await connection.execute("lock table event_sources in access exclusive mode")
+            await connection.execute("lock table stream_offsets in share mode")
             worker = world.start_worker("cli", "worker", **registered.settings)
             await until(lambda: _takes_over(world))
             assert worker.metric("tripcast_champion_version") == old
             await registered.name(world, new, beside)
-            await until(lambda: _knows(worker, new, beside))
+            await until(lambda: scores_with(worker, new, beside))
             await world.publish(in_turn(TOGETHER, seed=1))
     finally:
         await connection.close()
@@ -126,13 +113,9 @@ async def test_what_waits_for_a_new_owner_is_scored_by_whoever_serves_when_it_is
 
 
 async def _takes_over(world: World) -> bool:
-    """Its first question to the database waits for the lock."""
+    """It waits for the lock, having asked for the newest models before it. Nothing else asks this."""
     waiting = "select query from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-    return any(row["query"] == FIND_SOURCE for row in await world.rows(waiting))
-
-
-async def _knows(worker: Worker, champion: int, challenger: int) -> bool:
-    return [worker.metric(f"tripcast_{role}_version") for role in ("champion", "challenger")] == [champion, challenger]
+    return any(row["query"] == OPEN_PARTITION for row in await world.rows(waiting))
 
 
 async def _is_refused(case: Case, worker: Worker, version: int, words: str, champion: int) -> None:

@@ -30,7 +30,7 @@ from domain.features import FEATURES, features_of
 from domain.packages import ModelPackage
 from domain.quality import ServiceArea
 from tests.backtests import SMALL
-from tests.chaos.registered import Registered
+from tests.chaos.registered import Registered, follows
 from tests.chaos.report import Report
 from tests.fakes.models import CLOCK, INTERVALS, distance_package
 from tests.running import Worker, World, events_of, until
@@ -159,14 +159,8 @@ async def case(world: World, mlflow_address: str, stack_folder: Path, tmp_path: 
     api.port = port
     case = Case(world, registered, graphs, worker, api)
     await case.follow(hashes)
-    await until(lambda: _scores_with_both(worker, hashes, trees))
+    await follows(worker, hashes, trees)
     return case
-
-
-async def _scores_with_both(worker: Worker, champion: int, challenger: int) -> bool:
-    if worker.health("readyz")[0] == 0:
-        return False
-    return [worker.metric(f"tripcast_{role}_version") for role in ("champion", "challenger")] == [champion, challenger]
 
 
 @pytest.mark.promise(20, short=True)
